@@ -1,0 +1,104 @@
+"""What a mixture asks of the covariances of its components."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+__all__ = ["Covariance"]
+
+
+class Covariance(ABC):
+    """Hold the covariances S_1 ... S_K of the K components of a mixture in D dimensions.
+
+    A covariance is one parameter tensor of shape ``(*B, K, *e)``, where ``e`` is the shape that one component needs:
+    ``()`` for :class:`Isotropic`, ``(D,)`` for :class:`Diagonal`, ``(D, D)`` for :class:`Full` and :class:`Precision`.
+    The leading shape broadcasts against ``(*B, K)``: a parameter of shape ``e`` alone is tied, one covariance for all
+    components.
+
+    A new kind of covariance is one file with the operations below; :class:`~mixtura.GaussianMixture` needs nothing
+    else.
+    """
+
+    event_dims: ClassVar[int]
+    """Number of trailing dimensions of the parameter that belong to one component."""
+
+    parameter: Tensor
+
+    def __init__(self, parameter: Tensor) -> None:
+        if parameter.dim() < self.event_dims:
+            raise ValueError(
+                f"{type(self).__name__} needs a parameter of at least {self.event_dims} dimensions, "
+                f"got shape {tuple(parameter.shape)}."
+            )
+        if not parameter.is_floating_point():
+            raise TypeError(f"{type(self).__name__} needs a floating-point parameter, got {parameter.dtype}.")
+        self.parameter = parameter
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """Shape that broadcasts against ``(*B, K)``."""
+        return self.parameter.shape[: self.parameter.dim() - self.event_dims]
+
+    @property
+    def dimension(self) -> int | None:
+        """The D that the parameter fixes, or None where every D fits."""
+        return self.parameter.shape[-1] if self.event_dims else None
+
+    def expand(self, batch_shape: Sequence[int]) -> Self:
+        """Return the same covariances broadcast to ``batch_shape``, which ends in K."""
+        event = self.parameter.shape[self.parameter.dim() - self.event_dims :]
+        return type(self)(self.parameter.expand(*batch_shape, *event))
+
+    def take(self, component: Tensor) -> Self:
+        """Return the covariance of the chosen component for each entry of ``component``, with K = 1.
+
+        ``component`` has shape ``(*S, *B)``; the covariances must have been expanded to ``(*B, K)``.
+        """
+        event = self.parameter.shape[self.parameter.dim() - self.event_dims :]
+        index = component.reshape(*component.shape, *(1,) * (1 + self.event_dims)).expand(*component.shape, 1, *event)
+        source = self.parameter.expand(*component.shape, *self.parameter.shape[-1 - self.event_dims :])
+        return type(self)(source.gather(-1 - self.event_dims, index))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({tuple(self.parameter.shape)})"
+
+    @abstractmethod
+    def validate(self) -> None:
+        """Raise ValueError, naming the component, where a covariance is not positive definite."""
+
+    @abstractmethod
+    def whiten(self, x: Tensor) -> Tensor:
+        """Return z with ``‖z‖² = xᵀ S⁻¹ x`` for ``x`` of shape ``(*, K, D)``."""
+
+    @abstractmethod
+    def color(self, z: Tensor) -> Tensor:
+        """Return x with covariance S for standard normal ``z`` of shape ``(*, K, D)``."""
+
+    @abstractmethod
+    def half_log_det(self, D: int) -> Tensor:
+        """Return ``½ log det S``, broadcastable against ``(*B, K)``."""
+
+    @abstractmethod
+    def variances(self, D: int) -> Tensor:
+        """Return the diagonal of S, broadcastable against ``(*B, K, D)``."""
+
+    @abstractmethod
+    def dense(self, D: int) -> Tensor:
+        """Return S, broadcastable against ``(*B, K, D, D)``."""
+
+    @abstractmethod
+    def precision_matrix(self, D: int) -> Tensor:
+        """Return ``S⁻¹``, broadcastable against ``(*B, K, D, D)``."""
+
+    @abstractmethod
+    def rescale(self, scale: Tensor) -> Covariance:
+        """Return the covariance of ``scale * x``; ``scale`` is positive, of shape ``(D,)``."""
+
+    @abstractmethod
+    def marginal(self, dims: Sequence[int]) -> Covariance:
+        """Return the covariance of the coordinates ``dims``."""

@@ -1,0 +1,6 @@
+"""Networks that return mixtures."""
+
+from mixtura.nn.heads import MixtureHead
+from mixtura.nn.mdn import MDN, ResidualBlock
+
+__all__ = ["MDN", "MixtureHead", "ResidualBlock"]

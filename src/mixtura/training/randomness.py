@@ -1,0 +1,30 @@
+"""Seeds that stay inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+__all__ = ["isolated_seed"]
+
+
+@contextmanager
+def isolated_seed(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed torch inside the block and put its global generators back afterwards.
+
+    Example:
+        >>> import torch
+        >>> from mixtura.training import isolated_seed
+        >>> before = torch.get_rng_state()
+        >>> with isolated_seed(0):
+        ...     x = torch.randn(3)
+        >>> torch.equal(before, torch.get_rng_state())
+        True
+    """
+    device = torch.device(device)
+    devices = [] if device.type == "cpu" else [device.index or 0]
+    with torch.random.fork_rng(devices, device_type="cuda" if device.type == "cpu" else device.type):
+        torch.manual_seed(seed)
+        yield
