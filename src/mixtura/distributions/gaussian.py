@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, constraints
-from torch.distributions.utils import lazy_property
 
 from mixtura.distributions.covariances import Covariance, Isotropic
 from mixtura.distributions.modes import Modes, find_modes
@@ -44,9 +43,6 @@ class GaussianMixture(Distribution):
         tensor([[1.2500]])
     """
 
-    arg_constraints: ClassVar[
-        dict[str, constraints.Constraint]
-    ] = {}  # the constructor checks, and names the component that is wrong
     has_rsample = False
 
     def __init__(
@@ -64,11 +60,13 @@ class GaussianMixture(Distribution):
             )
         if event_dim not in (0, 1):
             raise ValueError(f"event_dim must be 0 (scalars) or 1 (vectors), got {event_dim}.")
+        if not loc.is_floating_point():
+            raise TypeError(f"loc must hold floating-point numbers, got {loc.dtype}.")
         vectors = loc if event_dim else loc.unsqueeze(-1)
         batch_shape, K, D = _shapes(logits, vectors, covariance)
-        self.logits = logits.expand(*batch_shape, K)
+        self.logits = logits.to(loc).expand(*batch_shape, K)
         self._loc = vectors.expand(*batch_shape, K, D)
-        self.covariance = covariance
+        self.covariance = covariance.to(loc)
         super().__init__(batch_shape, torch.Size((D,) if event_dim else ()), validate_args=validate_args)
         if self._validate_args:
             _check_values(self.logits, self._loc)
@@ -110,11 +108,16 @@ class GaussianMixture(Distribution):
         return self._loc if self.event_shape else self._loc.squeeze(-1)
 
     @property
+    def arg_constraints(self) -> dict[str, constraints.Constraint]:
+        """Nothing for torch to check: the constructor does, and names the component that is wrong."""
+        return {}
+
+    @property
     def support(self) -> constraints.Constraint:  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
         """Vectors or scalars of real numbers."""
         return constraints.independent(constraints.real, len(self.event_shape))
 
-    @lazy_property
+    @property
     def log_weights(self) -> Tensor:
         """Normalised log-weights, shape ``(*B, K)``."""
         return torch.log_softmax(self.logits, -1)
@@ -179,7 +182,7 @@ class GaussianMixture(Distribution):
         )
 
     def modes(self) -> Modes:
-        """Return the local maxima of the density, the densest first.
+        """Return the local maxima of the density to which the means of the components climb, the densest first.
 
         Example:
             >>> import torch, mixtura as mx
@@ -207,15 +210,15 @@ class GaussianMixture(Distribution):
         """Return the mixture of the coordinates ``dims``; an int drops the event dimension, as indexing does.
 
         Raises:
-            IndexError: where a coordinate does not exist.
+            IndexError: where a coordinate does not exist or is named twice.
         """
         chosen = [dims] if isinstance(dims, int) else list(dims)
-        wrong = [d for d in chosen if not -self._D <= d < self._D]
-        if wrong or not chosen or not self.event_shape:
-            raise IndexError(
-                f"dims {dims} do not name coordinates of a mixture with event_shape {tuple(self.event_shape)}."
-            )
+        inside = all(-self._D <= d < self._D for d in chosen)
         chosen = [d % self._D for d in chosen]
+        if not inside or not chosen or len(set(chosen)) < len(chosen) or not self.event_shape:
+            raise IndexError(
+                f"dims {dims} do not name distinct coordinates of a mixture with event_shape {tuple(self.event_shape)}."
+            )
         loc = self._loc[..., chosen]
         scalar = isinstance(dims, int)
         return self._new(

@@ -14,7 +14,10 @@ _STEPS = 200
 
 def mixture_cdf(log_weights: Tensor, loc: Tensor, scale: Tensor, x: Tensor) -> Tensor:
     """Return ``F(x) = Σ_k w_k Φ((x - m_k) / s_k)``; every argument broadcasts to ``(*, K)``, ``x`` without K."""
-    return (log_weights.exp() * torch.special.ndtr((x.unsqueeze(-1) - loc) / scale)).sum(-1)
+    z = (x.unsqueeze(-1) - loc) / scale
+    phi = 0.5 * torch.erfc(-(0.5**0.5) * z)  # torch.special.ndtr, as 1 + erf, has no digits in the lower tail
+    total = (log_weights.exp() * phi).sum(-1)
+    return total.clamp(max=1)  # weights sum to one up to rounding
 
 
 def _log_density(log_weights: Tensor, loc: Tensor, scale: Tensor, x: Tensor) -> Tensor:
@@ -52,7 +55,8 @@ def _solve(log_weights: Tensor, loc: Tensor, scale: Tensor, u: Tensor) -> Tensor
         newton = x - error / _log_density(log_weights, loc, scale, x).exp()
         middle = (low + high) / 2
         usable = (newton > low) & (newton < high) & (step % 3 != 2)
-        following = torch.where(error == 0, x, torch.where(usable, newton, middle))
+        settled = (error == 0) | ((newton - x).abs() <= eps * x.abs())
+        following = torch.where(settled, x, torch.where(usable, newton, middle))
         done = done | ((following - x).abs() <= eps * x.abs()) | (high - low <= 2 * eps * x.abs())
         x = torch.where(done, x, following)
         if bool(done.all()):

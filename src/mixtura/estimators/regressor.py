@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,14 +19,15 @@ from mixtura.estimators.inputs import Array, Inputs
 from mixtura.estimators.storage import read_model, write_model
 from mixtura.nn import MDN
 from mixtura.nn.heads import CovarianceKind
-from mixtura.training import Epoch, History, fit, isolated_seed
+from mixtura.training import Epoch, History, fit, isolated_seed, progress
 
 __all__ = ["MixtureDensityRegressor"]
 
 _ROWS = 8192
-_STEPS = 4000
-"""Steps of training that ``epochs=None`` aims at, between the two bounds below."""
-_EPOCHS = (40, 200)
+_VISITS = 3_000_000
+"""Rows that ``epochs=None`` shows to the network in all, as far as the bounds on epochs allow."""
+_EPOCHS = (20, 200)
+_BATCH = (16, 4096)
 
 
 class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -49,7 +50,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         validation_fraction: share of the rows that chooses the best epoch; 0 keeps the last.
         device: of the training, as torch names it.
         checkpoint: file from which a killed ``fit`` goes on.
-        on_epoch: called with every :class:`~mixtura.training.Epoch`, for progress.
+        verbose: show a progress bar with the validation score.
         random_state: seed of everything random; torch's and numpy's global generators stay untouched.
 
     Attributes:
@@ -86,7 +87,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
-        on_epoch: Callable[[Epoch], None] | None = None,
+        verbose: bool = False,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.components = components
@@ -102,7 +103,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.device = device
         self.checkpoint = checkpoint
-        self.on_epoch = on_epoch
+        self.verbose = verbose
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -155,23 +156,23 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         network.head.initialize(training[1])
         network.to(self.device)
         rows = len(training[0])
-        batch_size = self.batch_size or min(256, max(16, rows // 10))
-        steps = -(-rows // batch_size)
-        self.history_ = self._in_target_units(
-            fit(
+        batch_size = self.batch_size or int(np.clip(3 * rows**0.5, *_BATCH))
+        epochs = self.epochs or int(np.clip(_VISITS // rows, *_EPOCHS))
+        with progress(epochs, enabled=self.verbose) as on_epoch:
+            history = fit(
                 network,
                 _negative_log_likelihood,
                 training,
                 validation=validation,
-                epochs=self.epochs or int(np.clip(_STEPS // steps, *_EPOCHS)),
+                epochs=epochs,
                 batch_size=batch_size,
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 seed=seed,
                 checkpoint=self.checkpoint,
-                on_epoch=self.on_epoch,
+                on_epoch=on_epoch,
             )
-        )
+        self.history_ = self._in_target_units(history)
         self.network_ = network.cpu().double().eval()
         return self
 
@@ -241,7 +242,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file with its configuration in the header; no pickle."""
-        write_model(path, *self._state())
+        write_model(path, *self.to_state())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -253,33 +254,14 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         config, tensors = read_model(path)
         try:
-            return cls._from_state(config, tensors)
+            return cls.from_state(config, tensors)
         except (KeyError, RuntimeError, TypeError) as error:
             raise ValueError(f"{path} does not hold a {cls.__name__} of this version of mixtura: {error}.") from error
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.regressor_tags.poor_score = True  # scikit-learn's checks expect R² of score
-        return tags
-
-    def _validated(self, X: ArrayLike, y: ArrayLike, **checks: Any) -> tuple[Array, Array]:
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, **checks)
-        return np.asarray(X), np.asarray(y, dtype=np.float64)
-
-    def _network(self, inputs: int, targets: int) -> MDN:
-        return MDN(inputs, targets, self.components, tuple(self.hidden), self.covariance, self.dropout, self.min_scale)
-
-    def _in_target_units(self, history: History) -> History:
-        shift = float(np.log(self.target_scale_).sum())
-        epochs = [
-            Epoch(e.epoch, e.loss + shift, None if e.validation is None else e.validation + shift, e.rate, e.skipped)
-            for e in history.epochs
-        ]
-        return History(epochs, history.best_epoch)
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return the fitted model as a configuration that JSON can hold, and tensors by name."""
         check_is_fitted(self)
-        params = self.get_params() | {"checkpoint": None, "on_epoch": None, "hidden": [int(h) for h in self.hidden]}
+        params = self.get_params() | {"checkpoint": None, "verbose": False, "hidden": [int(h) for h in self.hidden]}
         if not isinstance(self.random_state, int | None):
             params["random_state"] = None
         names = getattr(self, "feature_names_in_", None)
@@ -301,7 +283,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return config, tensors
 
     @classmethod
-    def _from_state(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+    def from_state(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """Return the model that :meth:`to_state` described."""
         if config["class"] != cls.__name__:
             raise TypeError(f"it holds a {config['class']}")
         self = cls(**config["params"] | {"hidden": tuple(config["params"]["hidden"])})
@@ -319,6 +302,26 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
         self.network_ = network.double().eval()
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True  # scikit-learn's checks expect R² of score
+        return tags
+
+    def _validated(self, X: ArrayLike, y: ArrayLike, **checks: Any) -> tuple[Array, Array]:
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, **checks)
+        return np.asarray(X), np.asarray(y, dtype=np.float64)
+
+    def _network(self, inputs: int, targets: int) -> MDN:
+        return MDN(inputs, targets, self.components, tuple(self.hidden), self.covariance, self.dropout, self.min_scale)
+
+    def _in_target_units(self, history: History) -> History:
+        shift = float(np.log(self.target_scale_).sum())
+        epochs = [
+            Epoch(e.epoch, e.loss + shift, None if e.validation is None else e.validation + shift, e.rate, e.skipped)
+            for e in history.epochs
+        ]
+        return History(epochs, history.best_epoch)
 
 
 def _negative_log_likelihood(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:

@@ -58,8 +58,8 @@ class MixtureHead(nn.Module):
             )
         if covariance not in ("isotropic", "diagonal", "full"):
             raise ValueError(f"covariance must be 'isotropic', 'diagonal' or 'full', got {covariance!r}.")
-        if not 0 <= min_scale < math.inf:
-            raise ValueError(f"min_scale must be a finite number >= 0, got {min_scale}.")
+        if not 0 < min_scale < math.inf:
+            raise ValueError(f"min_scale must be positive and finite, got {min_scale}.")
         K, T = components, out_features
         self.components, self.out_features, self.covariance, self.min_scale = K, T, covariance, min_scale
         # One product for everything; the sizes of its parts, in the order of the columns.
@@ -82,10 +82,12 @@ class MixtureHead(nn.Module):
             y: targets, shape ``(N, T)``.
 
         Raises:
-            ValueError: where y does not have T columns.
+            ValueError: where y does not have T columns or holds a value that is not finite.
         """
         if y.dim() != 2 or y.shape[1] != self.out_features or len(y) == 0:
             raise ValueError(f"y has shape {tuple(y.shape)}; it must be (N, {self.out_features}) with N >= 1.")
+        if not bool(torch.isfinite(y).all()):
+            raise ValueError("y holds a value that is not finite.")
         loc, scale, weight = _start(y.detach().double().cpu(), self.components)
         with torch.no_grad():
             self._part(0).copy_(weight.log())
@@ -99,7 +101,8 @@ class MixtureHead(nn.Module):
         """Return the mixture for features ``h`` of shape ``(*B, in_features)``: batch_shape ``B``, event_shape
         ``(T,)``."""
         K, T = self.components, self.out_features
-        logits, loc, raw_scale, off_diagonal = self.linear(h).split(self._sizes, -1)
+        raw = self.linear(h).to(self.linear.weight.dtype)  # a likelihood needs more digits than autocast leaves
+        logits, loc, raw_scale, off_diagonal = raw.split(self._sizes, -1)
         scale = self.min_scale + nn.functional.softplus(raw_scale)
         loc = loc.unflatten(-1, (K, T))
         return GaussianMixture(logits, loc, self._covariance(scale, off_diagonal), validate_args=False)
@@ -142,7 +145,7 @@ def _start(y: Tensor, K: int) -> tuple[Tensor, Tensor, Tensor]:
     k = min(K, len(distinct))
     fitted = KMeans(k, n_init=1, random_state=0).fit((y / spread).numpy())
     label = torch.as_tensor(fitted.labels_, dtype=torch.long)
-    count = torch.bincount(label, minlength=k).to(y)
+    count = torch.bincount(label, minlength=k).clamp_min(1).to(y)  # k-means cannot part targets that nearly coincide
     centers = torch.as_tensor(fitted.cluster_centers_) * spread
     within = torch.zeros(k, T, dtype=y.dtype).index_add_(0, label, (y - centers[label]).square()) / count.unsqueeze(-1)
     repeat = torch.arange(K) % k  # more components than distinct targets: several start on one

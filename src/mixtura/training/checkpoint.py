@@ -35,7 +35,10 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, data: Sequence[Tensor], settings: tuple[Any, ...]) -> None:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {path.parent} to write the checkpoint {path.name} to.")
         self.path = path
+        self._part = path.with_name(path.name + ".part")
         crc = 0
         for t in data:
             crc = zlib.crc32(t.detach().cpu().contiguous().numpy().tobytes(), crc)
@@ -49,6 +52,7 @@ class Checkpoint:
     def delete(self) -> None:
         """Remove the file: the run is over."""
         self.path.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)  # a run that was killed while it wrote leaves one
 
     def save_now_and_then(
         self,
@@ -78,10 +82,9 @@ class Checkpoint:
             "random": torch.get_rng_state(),
         }
         if next(model.parameters()).is_cuda:
-            state["random_cuda"] = torch.cuda.get_rng_state()
-        part = self.path.with_name(self.path.name + ".part")
-        torch.save(state, part)
-        os.replace(part, self.path)
+            state["random_cuda"] = torch.cuda.get_rng_state(next(model.parameters()).device)
+        torch.save(state, self._part)
+        os.replace(self._part, self.path)
         self._written = time.monotonic()
 
     def load(

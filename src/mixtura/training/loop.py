@@ -66,7 +66,7 @@ def fit(
 
     Raises:
         ValueError: where the data has no rows, different numbers of rows, or ``checkpoint`` belongs to another run.
-        FloatingPointError: where a whole epoch had no finite step.
+        FloatingPointError: where a whole epoch had no finite step, or the validation loss was never finite.
 
     Example:
         >>> import torch, mixtura as mx
@@ -95,14 +95,13 @@ def fit(
     history, best, best_score = History(), copy.deepcopy(average.module.state_dict()), math.inf
 
     with isolated_seed(seed, device):
-        saved = (
-            None
-            if checkpoint is None
-            else Checkpoint(Path(checkpoint), [*data, *(validation or ())], (epochs, batch_size, learning_rate, seed))
-        )
+        settings = (epochs, batch_size, learning_rate, weight_decay, average_decay, patience, seed, str(model))
+        saved = None if checkpoint is None else Checkpoint(Path(checkpoint), [*data, *(validation or ())], settings)
         if saved is not None and saved.exists():
             history, best, best_score = saved.load(model, average, optimizer, schedule, device)
         for epoch in range(len(history.epochs) + 1, epochs + 1):
+            if patience is not None and epoch - 1 - history.best_epoch >= patience:
+                break
             model.train()
             order = torch.randperm(rows, device=device)
             shuffled = [t[order] for t in data]
@@ -118,6 +117,8 @@ def fit(
                     total += value.item()
                 else:
                     skipped += 1
+                    optimizer.zero_grad()
+                    optimizer.step()  # moves nothing without gradients; the schedule wants to follow a step
                 schedule.step()
             if skipped == steps:
                 raise FloatingPointError(
@@ -135,8 +136,10 @@ def fit(
                 on_epoch(entry)
             if saved is not None:
                 saved.save_now_and_then(model, average, optimizer, schedule, history, best, best_score)
-            if patience is not None and epoch - history.best_epoch >= patience:
-                break
+    if history.best_epoch == 0:
+        raise FloatingPointError(
+            "the validation loss was not finite after any epoch: look for extreme values in the validation data."
+        )
     model.load_state_dict(best)
     model.eval()
     if saved is not None:

@@ -24,7 +24,10 @@ def isolated_seed(seed: int, device: torch.device | str = "cpu") -> Iterator[Non
         True
     """
     device = torch.device(device)
-    devices = [] if device.type == "cpu" else [device.index or 0]
-    with torch.random.fork_rng(devices, device_type="cuda" if device.type == "cpu" else device.type):
-        torch.manual_seed(seed)
+    cuda = device.type == "cuda"
+    devices = [torch.cuda.current_device() if device.index is None else device.index] if cuda else []
+    with torch.random.fork_rng(devices):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU, and no one would mend that
+        for index in devices:
+            torch.cuda.default_generators[index].manual_seed(seed)
         yield

@@ -37,6 +37,8 @@ class Covariance(ABC):
             )
         if not parameter.is_floating_point():
             raise TypeError(f"{type(self).__name__} needs a floating-point parameter, got {parameter.dtype}.")
+        if self.event_dims == 2 and parameter.shape[-1] != parameter.shape[-2]:
+            raise ValueError(f"{type(self).__name__} needs square matrices, got shape {tuple(parameter.shape)}.")
         self.parameter = parameter
 
     @property
@@ -48,6 +50,10 @@ class Covariance(ABC):
     def dimension(self) -> int | None:
         """The D that the parameter fixes, or None where every D fits."""
         return self.parameter.shape[-1] if self.event_dims else None
+
+    def to(self, other: Tensor) -> Self:
+        """Return the same covariances with the dtype and on the device of ``other``."""
+        return type(self)(self.parameter.to(other))
 
     def expand(self, batch_shape: Sequence[int]) -> Self:
         """Return the same covariances broadcast to ``batch_shape``, which ends in K."""

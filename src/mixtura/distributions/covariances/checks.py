@@ -25,8 +25,6 @@ def check_positive(variance: Tensor, event_dims: int, name: str) -> None:
 
 def check_diagonal(tril: Tensor, name: str) -> None:
     """Raise ValueError where ``tril`` is no lower-triangular matrix with a positive diagonal."""
-    if tril.shape[-1] != tril.shape[-2]:
-        raise ValueError(f"{name} must hold square matrices, got shape {tuple(tril.shape)}.")
     check_positive(tril.diagonal(dim1=-2, dim2=-1), 1, f"A diagonal entry of {name}")
     if bool((tril.triu(1) != 0).any()):
         raise ValueError(f"{name} must be lower triangular; pass torch.linalg.cholesky(matrix) for a full matrix.")
@@ -50,10 +48,10 @@ def _from_columns(columns: Tensor, x: Tensor, extra: int) -> Tensor:
 def triangular_apply(factor: Tensor, x: Tensor) -> Tensor:
     """Return ``factor @ x`` over the last dimension without repeating ``factor`` for every sample."""
     columns, extra = _as_columns(factor, x)
-    return _from_columns(factor @ columns, x, extra)
+    return _from_columns(factor.to(x.dtype) @ columns, x, extra)
 
 
 def triangular_solve(factor: Tensor, x: Tensor) -> Tensor:
     """Return ``factor⁻¹ x`` for lower-triangular ``factor`` over the last dimension of ``x``."""
     columns, extra = _as_columns(factor, x)
-    return _from_columns(torch.linalg.solve_triangular(factor, columns, upper=False), x, extra)
+    return _from_columns(torch.linalg.solve_triangular(factor.to(x.dtype), columns, upper=False), x, extra)

@@ -68,6 +68,6 @@ class Full(Covariance):
     def marginal(self, dims: Sequence[int]) -> Covariance:
         # S[dims, dims] = A Aᵀ with A the rows of L; the R of the QR of Aᵀ is its Cholesky factor without squaring A.
         rows = self.scale_tril[..., list(dims), :]  # (*, d, D)
-        R = torch.linalg.qr(rows.mT, mode="r").R  # (*, d, d)
+        R = torch.linalg.qr(rows.mT).R  # (*, d, d); mode "r" would have no gradient
         sign = R.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-1)
         return Full((R * sign).mT)

@@ -18,8 +18,8 @@ class Isotropic(Covariance):
     """Hold covariances ``S_k = v_k I``, one variance for all directions.
 
     Args:
-        variance: ``v`` in squared units of x; a number or shape ``()`` ties all components, ``(*B, K)`` gives each its
-            own.
+        variance: ``v`` in squared units of x; a number (in the precision of the mixture's means) or shape ``()`` ties
+            all components, ``(*B, K)`` gives each its own.
 
     Raises:
         ValueError: from :class:`~mixtura.GaussianMixture`, where a variance is not positive.
@@ -28,15 +28,13 @@ class Isotropic(Covariance):
         >>> import mixtura as mx
         >>> mx.Isotropic(0.25).dense(2)
         tensor([[0.2500, 0.0000],
-                [0.0000, 0.2500]])
+                [0.0000, 0.2500]], dtype=torch.float64)
     """
 
     event_dims = 0
 
     def __init__(self, variance: float | Tensor) -> None:
-        super().__init__(
-            torch.as_tensor(variance, dtype=None if isinstance(variance, Tensor) else torch.get_default_dtype())
-        )
+        super().__init__(variance if isinstance(variance, Tensor) else torch.tensor(variance, dtype=torch.float64))
 
     @property
     def variance(self) -> Tensor:

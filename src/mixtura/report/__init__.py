@@ -1,0 +1,16 @@
+"""Reports: one HTML file each, to be opened from disk."""
+
+from mixtura.report.page import chapter, page, paragraph, write_page
+from mixtura.report.regression import regression_chapter, regression_report
+from mixtura.report.scores import Score, Scores
+
+__all__ = [
+    "Score",
+    "Scores",
+    "chapter",
+    "page",
+    "paragraph",
+    "regression_chapter",
+    "regression_report",
+    "write_page",
+]
