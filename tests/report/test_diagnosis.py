@@ -116,6 +116,13 @@ def test_baselines():
     assert "r is better than the model by 2.000 ± 0.096 nats" in worse
 
 
+def test_a_baseline_with_the_better_crps():
+    named = (("m", 9, 2.0), ("r", 0, 1.95), ("g", 0, 1.8))
+    three = (Score(name, np.full(3, gain), (1.0, crps), (0.0, 0.0)) for name, gain, crps in named)
+    [sentence] = diagnosis.about_baselines(Scores(*three, coverage=[], targets=("s", "t")))
+    assert sentence == "By CRPS of t, g is better than the model: 1.8 against 2."
+
+
 @pytest.mark.parametrize(
     ("scale", "shift", "verdict"),
     [

@@ -112,5 +112,6 @@ def test_a_model_worse_than_the_baselines_says_so(tmp_path):
     y = np.sin(20 * X[:, 0]) + 1e-3 * X[:, 1]
     report, scores, _ = written(tmp_path / "r.html", X, y)
     assert scores.model.gain_over(scores.regression)[0] < 0
-    assert "regression, one sd is better than the model" in report.warning("is better than the model")
+    assert "regression, one sd is better than the model" in report.warning("^By likelihood, reg")
+    assert "regression, one sd is better than the model" in report.warning("^By CRPS of target, reg")
     assert "nats worse than a boosted regression" in report.texts["p"][1]

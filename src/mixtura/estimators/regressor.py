@@ -19,7 +19,7 @@ from mixtura.estimators.inputs import Array, Inputs
 from mixtura.estimators.storage import read_model, write_model
 from mixtura.nn import MDN
 from mixtura.nn.heads import CovarianceKind
-from mixtura.training import Epoch, History, fit, isolated_seed, progress
+from mixtura.training import Epoch, History, fit, fitting_threads, isolated_seed, progress
 
 __all__ = ["MixtureDensityRegressor"]
 
@@ -158,7 +158,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         rows = len(training[0])
         batch_size = self.batch_size or int(np.clip(3 * rows**0.5, *_BATCH))
         epochs = self.epochs or int(np.clip(_VISITS // rows, *_EPOCHS))
-        with progress(epochs, enabled=self.verbose) as on_epoch:
+        work = batch_size * sum(p.numel() for p in network.parameters())
+        with fitting_threads(work), progress(epochs, enabled=self.verbose) as on_epoch:
             history = fit(
                 network,
                 _negative_log_likelihood,

@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 _FEW = 50
 _COPY = 0.999
 _REPEATED = 0.05
+_CLEARLY_LESS = 0.95
 SURPRISING = 2.6
 """Standard errors beyond which a coverage is called wrong; chance does it once in a hundred."""
 _RARE = 0.01
@@ -51,19 +52,23 @@ def about_rows(n: int) -> list[str]:
 def about_baselines(scores: Scores) -> list[str]:
     """Warn where a baseline is as good as the model."""
     sentences = []
-    for other, name in (
-        (scores.marginal, "a Gaussian that ignores the features"),
-        (scores.regression, scores.regression.name),
-    ):
+    for other in (scores.marginal, scores.regression):
         gain, error = scores.model.gain_over(other)
         if gain < 0:
             sentences.append(
-                f"By likelihood, {name} is better than the model by {plus_minus(-gain, error)} nats per test row."
+                f"By likelihood, {other.name} is better than the model by {plus_minus(-gain, error)} nats per test row."
             )
         elif gain < 2 * error:
             sentences.append(
-                f"By likelihood, the lead over {name}, {plus_minus(gain, error)} nats per test row, could be chance."
+                f"By likelihood, the lead over {other.name}, {plus_minus(gain, error)} nats per test row, "
+                "could be chance."
             )
+        for target, ours, theirs in zip(scores.targets, scores.model.crps, other.crps, strict=True):
+            if theirs < _CLEARLY_LESS * ours:
+                sentences.append(
+                    f"By CRPS of {target}, {other.name} is better than the model: {number(theirs)} against "
+                    f"{number(ours)}."
+                )
     return sentences
 
 

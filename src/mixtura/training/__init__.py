@@ -4,5 +4,6 @@ from mixtura.training.history import Epoch, History
 from mixtura.training.loop import Loss, evaluate, fit
 from mixtura.training.progress import progress
 from mixtura.training.randomness import isolated_seed
+from mixtura.training.threads import fitting_threads
 
-__all__ = ["Epoch", "History", "Loss", "evaluate", "fit", "isolated_seed", "progress"]
+__all__ = ["Epoch", "History", "Loss", "evaluate", "fit", "fitting_threads", "isolated_seed", "progress"]
