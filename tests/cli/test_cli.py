@@ -52,7 +52,11 @@ def test_predictions_are_the_models(folder, tmp_path, suffix):
     X = model.encoder.transform(read_table(folder / "table.csv"))
     assert model.encoder.feature_names == ["y", "y is missing", "kind = dry", "kind = wet"]
     q = MixtureDensityRegressor.load(folder / "one.mixtura").predict_dist(X)  # Python reads the same file
-    expected = {"t_mean": q.mean, "t_sd": q.stddev, "t_q0.1": q.icdf(torch.tensor(0.1, dtype=torch.float64).expand(300))}
+    expected = {
+        "t_mean": q.mean,
+        "t_sd": q.stddev,
+        "t_q0.1": q.icdf(torch.tensor(0.1, dtype=torch.float64).expand(300)),
+    }
     for name, values in expected.items():
         np.testing.assert_allclose(frame[name].to_numpy(), values.numpy(), rtol=1e-12)
     modes = q.modes()

@@ -45,10 +45,7 @@ def test_optimum(noise):
     marginal = {"normal": normal_marginal, "uniform": uniform_marginal}[noise]
     corners = sorted({forward(t) + e for t in (0, TURN, 1 - TURN, 1) for e in (-0.1, 0.1)})
     points = [-0.6, *corners, 1.6]
-    entropy_y = sum(
-        quad(lambda y: -(p := max(marginal(y), 1e-300)) * np.log(p), a, b)[0]
-        for a, b in pairwise(points)
-    )
+    entropy_y = sum(quad(lambda y: -(p := max(marginal(y), 1e-300)) * np.log(p), a, b)[0] for a, b in pairwise(points))
     entropy_noise = {"normal": 0.5 * np.log(2 * np.pi * np.e * 0.01), "uniform": np.log(0.2)}[noise]
     assert inverse_sine_optimum(noise) == pytest.approx(entropy_noise - entropy_y, abs=2e-5)
 

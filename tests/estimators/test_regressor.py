@@ -192,15 +192,16 @@ def test_saved_model_predicts_the_same_in_another_process(fitted, request, tmp_p
     model.save(tmp_path / "model")
     np.savez(tmp_path / "data.npz", X=X, y=y)
     code = """
-import sys, numpy as np, mixtura as mx
+import sys, numpy as np, torch, mixtura as mx
 folder = sys.argv[1]
+torch.set_num_threads(int(sys.argv[2]))
 data = np.load(folder + "/data.npz")
 m = mx.MixtureDensityRegressor.load(folder + "/model")
 X, y = data["X"], data["y"]
 out = dict(a=m.predict(X), b=m.log_prob(X, y), c=m.predict_quantiles(X), d=m.sample(X, 2), e=m.history_.validation)
 np.savez(folder + "/out.npz", **out)
 """
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path), str(torch.get_num_threads())], check=True)
     out = np.load(tmp_path / "out.npz")
     np.testing.assert_array_equal(out["a"], model.predict(X))
     np.testing.assert_array_equal(out["b"], model.log_prob(X, y))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from mixtura.cli import demo, fit, predict
+from mixtura.training import fitting_threads
 
 __all__ = ["main"]
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sub.set_defaults(run=command.run)
     options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        with fitting_threads(work=0):  # its networks are small, and its machine may be busy
+            options.run(options)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"mixtura: {error}", file=sys.stderr)
         return 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 __all__ = ["read_model", "write_model"]
@@ -30,7 +30,7 @@ def write_model(path: str | Path, config: dict[str, Any], tensors: dict[str, Ten
     part = path.with_name(path.name + ".part")
     header = {"format": _FORMAT, "version": str(_VERSION), "config": json.dumps(config)}
     try:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=header)
+        part.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata=header))
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -59,8 +59,3 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             return json.loads(header["config"]), {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a model file of mixtura, or it is truncated: {error}.") from error
-
-
-def as_tensor(array: Any) -> Tensor:
-    """Return a float64 tensor of its own memory."""
-    return torch.tensor(array, dtype=torch.float64)
