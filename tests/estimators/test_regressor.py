@@ -165,11 +165,11 @@ def test_weights():
 
 def test_global_state_is_untouched():
     X, t = inverse_sine(100, random_state=0)
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
     small().fit(X, t).sample(X, 3)
     assert torch.equal(torch_state, torch.get_rng_state())
-    assert (numpy_state == np.random.get_state()[1]).all()  # noqa: NPY002
+    assert (numpy_state == np.random.get_state(legacy=False)["state"]["key"]).all()  # noqa: NPY002
     assert (threads, dtype) == (torch.get_num_threads(), torch.get_default_dtype())
 
 
