@@ -1,16 +1,32 @@
 """Neural mixture densities: learn whole distributions instead of averages."""
 
 from mixtura import distributions, nn, training
-from mixtura.distributions import Diagonal, Full, GaussianMixture, Isotropic, Precision
+from mixtura.distributions import (
+    AtomMixture,
+    CauchyMixture,
+    Diagonal,
+    Full,
+    GaussianMixture,
+    Isotropic,
+    LaplaceMixture,
+    LowRank,
+    Precision,
+    VonMisesMixture,
+)
 from mixtura.estimators import MixtureDensityRegressor
 
 __all__ = [
+    "AtomMixture",
+    "CauchyMixture",
     "Diagonal",
     "Full",
     "GaussianMixture",
     "Isotropic",
+    "LaplaceMixture",
+    "LowRank",
     "MixtureDensityRegressor",
     "Precision",
+    "VonMisesMixture",
     "distributions",
     "nn",
     "training",

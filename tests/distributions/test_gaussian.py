@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
 from mixtura.distributions import Diagonal, Full, GaussianMixture, Isotropic, Precision
-from tests.helpers import KINDS, RTOL, Case, assert_close, cases, random_case
+from tests.helpers import KINDS, RTOL, Case, Dense, assert_close, cases, random_case
 
 every_kind = pytest.mark.parametrize("kind", list(KINDS))
 tied_or_not = pytest.mark.parametrize("tied", [False, True], ids=["own", "tied"])
@@ -374,7 +374,6 @@ def test_samples_have_no_gradient_and_follow_the_seed() -> None:
     torch.manual_seed(3)
     assert torch.equal(first, q.sample((5,)))
     assert not first.requires_grad
-    assert not q.has_rsample
 
 
 # ------------------------------------------------------------------------- faults of the peers, and house rules
@@ -565,3 +564,21 @@ def test_values_are_not_checked_where_the_user_says_so() -> None:
         q.log_prob(torch.zeros(7, 3))
     with pytest.raises(ValueError, match="value holds NaN"):  # and derived mixtures keep the setting
         GaussianMixture(z, m, one, validate_args=True).marginal([0]).log_prob(nan[0, :1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_temperature_sharpens_weights_and_scales(kind: str) -> None:
+    torch.manual_seed(0)
+    case = random_case(kind, K=2, D=2, spread=30)
+    x = case.mixture.sample((20_000,), temperature=0.5, scale_temperature=0.25)
+    w = case.dense.weights**2 / (case.dense.weights**2).sum()
+    expected = Dense(w, case.dense.loc, 0.25 * case.dense.S)
+    error = np.sqrt(expected.covariance().diagonal() / 20_000)
+    assert (np.abs(x.mean(0).numpy() - expected.mean()) < 5 * error).all()
+    u = GaussianMixture(
+        torch.as_tensor(w).log(), case.mixture.loc, Full(torch.linalg.cholesky(torch.as_tensor(expected.S)))
+    ).cdf(x)
+    assert all(stats.kstest(u[:, d].numpy(), "uniform").pvalue > 1e-4 for d in range(2))
+    for bad in (0.0, -1.0, math.inf):
+        with pytest.raises(ValueError, match="temperatures"):
+            case.mixture.sample(temperature=bad)

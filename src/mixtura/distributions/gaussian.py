@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, constraints
+from torch.distributions import MixtureSameFamily
 
-from mixtura.distributions.covariances import Covariance, Isotropic
+from mixtura.distributions import algebra, interop
+from mixtura.distributions.covariances import Covariance, Isotropic, LowRank
+from mixtura.distributions.entropy import entropy, entropy_bounds
+from mixtura.distributions.mixture import Mixture
 from mixtura.distributions.modes import Modes, find_modes
-from mixtura.distributions.quantiles import mixture_cdf, mixture_icdf
+from mixtura.distributions.quantiles import LocationScale, Standard
+from mixtura.distributions.regions import HighestDensityRegion, find_region
+from mixtura.distributions.reparametrisation import reparametrise
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture as SklearnMixture
 
 __all__ = ["GaussianMixture"]
 
+_STANDARD = Standard(
+    cdf=lambda z: 0.5 * torch.erfc(-(0.5**0.5) * z),  # torch.special.ndtr, as 1 + erf, has no digits in the lower tail
+    log_density=lambda z: -0.5 * z.square() - 0.5 * math.log(2 * math.pi),
+    icdf=torch.special.ndtri,
+)
 
-class GaussianMixture(Distribution):
+
+class GaussianMixture(Mixture[Covariance]):
     r"""Hold a mixture of K Gaussians in D dimensions, ``p(x) = Σ_k w_k N(x; m_k, S_k)``, with weights in the log
     domain.
 
@@ -25,7 +39,7 @@ class GaussianMixture(Distribution):
         logits: unnormalised log-weights, shape ``(*B, K)``; ``-inf`` is a weight of zero.
         loc: means m in units of x, shape ``(*B, K, D)``; or ``(*B, K)`` with ``event_dim=0``.
         covariance: one of :class:`~mixtura.Isotropic`, :class:`~mixtura.Diagonal`, :class:`~mixtura.Full`,
-            :class:`~mixtura.Precision`; each tied or per component.
+            :class:`~mixtura.Precision`, :class:`~mixtura.LowRank`; each tied or per component.
         event_dim: 1 for vectors (``event_shape == (D,)``), 0 for scalars (``event_shape == ()``).
         validate_args: check parameters and values; None follows torch's global default.
 
@@ -43,8 +57,6 @@ class GaussianMixture(Distribution):
         tensor([[1.2500]])
     """
 
-    has_rsample = False
-
     def __init__(
         self,
         logits: Tensor,
@@ -56,21 +68,9 @@ class GaussianMixture(Distribution):
     ) -> None:
         if not isinstance(covariance, Covariance):
             raise TypeError(
-                f"covariance must be Isotropic, Diagonal, Full or Precision, got {type(covariance).__name__}."
+                f"covariance must be Isotropic, Diagonal, Full, Precision or LowRank, got {type(covariance).__name__}."
             )
-        if event_dim not in (0, 1):
-            raise ValueError(f"event_dim must be 0 (scalars) or 1 (vectors), got {event_dim}.")
-        if not loc.is_floating_point():
-            raise TypeError(f"loc must hold floating-point numbers, got {loc.dtype}.")
-        vectors = loc if event_dim else loc.unsqueeze(-1)
-        batch_shape, K, D = _shapes(logits, vectors, covariance)
-        self.logits = logits.to(loc).expand(*batch_shape, K)
-        self._loc = vectors.expand(*batch_shape, K, D)
-        self.covariance = covariance.to(loc)
-        super().__init__(batch_shape, torch.Size((D,) if event_dim else ()), validate_args=validate_args)
-        if self._validate_args:
-            _check_values(self.logits, self._loc)
-            covariance.validate()
+        super().__init__(logits, loc, covariance, event_dim, validate_args)
 
     @classmethod
     def from_samples(cls, x: Tensor, variance: float | Tensor | Covariance, weights: Tensor | None = None) -> Self:
@@ -98,88 +98,14 @@ class GaussianMixture(Distribution):
         )
 
     @property
-    def components(self) -> int:
-        """Number of components K."""
-        return self.logits.shape[-1]
-
-    @property
-    def loc(self) -> Tensor:
-        """Means of the components, shape ``(*B, K, *event_shape)``."""
-        return self._loc if self.event_shape else self._loc.squeeze(-1)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        """Nothing for torch to check: the constructor does, and names the component that is wrong."""
-        return {}
-
-    @property
-    def support(self) -> constraints.Constraint:  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
-        """Vectors or scalars of real numbers."""
-        return constraints.independent(constraints.real, len(self.event_shape))
-
-    @property
-    def log_weights(self) -> Tensor:
-        """Normalised log-weights, shape ``(*B, K)``."""
-        return torch.log_softmax(self.logits, -1)
-
-    @property
-    def weights(self) -> Tensor:
-        """Weights, shape ``(*B, K)``, summing to one."""
-        return self.log_weights.exp()
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean ``Σ w_k m_k``, shape ``(*B, *event_shape)``."""
-        return self._from_vector(self._mean())
-
-    @property
-    def variance(self) -> Tensor:
-        """Variance of each coordinate, shape ``(*B, *event_shape)``."""
-        spread = self._variances() + (self._loc - self._mean().unsqueeze(-2)).square()  # (*B, K, D)
-        return self._from_vector((self.weights.unsqueeze(-1) * spread).sum(-2))
+    def covariance(self) -> Covariance:
+        """Covariances of the components."""
+        return self._spread
 
     @property
     def covariance_matrix(self) -> Tensor:
         """Covariance ``Σ w_k (S_k + (m_k - m)(m_k - m)ᵀ)``, shape ``(*B, D, D)``."""
-        offset = self._loc - self._mean().unsqueeze(-2)  # (*B, K, D)
-        within = self.covariance.dense(self._D)
-        total = within + offset.unsqueeze(-1) * offset.unsqueeze(-2)  # (*B, K, D, D)
-        return (self.weights[..., None, None] * total).sum(-3)
-
-    def component_log_prob(self, value: Tensor) -> Tensor:
-        """Return ``log N(x; m_k, S_k)`` for every component, shape ``(*S, *B, K)``."""
-        z = self.covariance.whiten(self._to_vector(value).unsqueeze(-2) - self._loc)  # (*S, *B, K, D)
-        return -0.5 * z.square().sum(-1) - self.covariance.half_log_det(self._D) - 0.5 * self._D * math.log(2 * math.pi)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Return ``log p(x)``, shape ``(*S, *B)``.
-
-        Args:
-            value: x of shape ``(*S, *B, *event_shape)``.
-        """
-        return torch.logsumexp(self.log_weights + self.component_log_prob(value), -1)
-
-    def responsibilities(self, value: Tensor) -> Tensor:
-        """Return the posterior weight of every component, ``w_k N(x; m_k, S_k) / p(x)``, shape ``(*S, *B, K)``."""
-        return torch.softmax(self.log_weights + self.component_log_prob(value), -1)
-
-    def cdf(self, value: Tensor) -> Tensor:
-        """Return the distribution function of each marginal, ``Σ w_k Φ((x_d - m_kd) / s_kd)``, shape ``(*S, *B,
-        *event_shape)``."""
-        return self._from_vector(mixture_cdf(*self._marginals(), self._to_vector(value)))
-
-    def icdf(self, value: Tensor) -> Tensor:
-        """Return the quantiles of each marginal at ``value`` in [0, 1], shape ``(*S, *B, *event_shape)``.
-
-        Raises:
-            ValueError: where a probability is outside [0, 1].
-        """
-        if bool(((value < 0) | (value > 1)).any()):
-            raise ValueError("value of icdf must lie in [0, 1]: it is a probability.")
-        u = self._to_vector(value)
-        return self._from_vector(
-            mixture_icdf(*self._marginals(), u.expand(torch.broadcast_shapes(u.shape, (*self.batch_shape, self._D))))
-        )
+        return self._covariance_matrix(self.covariance.dense(self._D))
 
     def modes(self) -> Modes:
         """Return the local maxima of the density to which the means of the components climb, the densest first.
@@ -194,144 +120,161 @@ class GaussianMixture(Distribution):
         modes = find_modes(self)
         return modes if self.event_shape else Modes(modes.loc.squeeze(-1), modes.log_prob, modes.mass)
 
-    def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Draw samples of shape ``(*sample_shape, *B, *event_shape)``."""
-        with torch.no_grad():
-            component = Categorical(logits=self.logits, validate_args=False).sample(
-                torch.Size(sample_shape)
-            )  # (*S, *B)
-            index = component[..., None, None].expand(*component.shape, 1, self._D)
-            loc = self._loc.expand(*component.shape, self.components, self._D).gather(-2, index)  # (*S, *B, 1, D)
-            chosen = self.covariance.expand((*self.batch_shape, self.components)).take(component)
-            x = loc + chosen.color(torch.randn(loc.shape, dtype=loc.dtype, device=loc.device))
-            return self._from_vector(x.squeeze(-2))
+    @property
+    def has_rsample(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether :meth:`rsample` exists: for all covariances with a triangular factor, so not for LowRank."""
+        return not isinstance(self.covariance, LowRank)
 
-    def marginal(self, dims: int | Sequence[int]) -> GaussianMixture:
-        """Return the mixture of the coordinates ``dims``; an int drops the event dimension, as indexing does.
+    def sample(
+        self,
+        sample_shape: Sequence[int] | torch.Size = (),
+        temperature: float = 1.0,
+        scale_temperature: float = 1.0,
+    ) -> Tensor:
+        """Draw samples of shape ``(*sample_shape, *B, *event_shape)``.
+
+        Args:
+            sample_shape: leading shape.
+            temperature: weights become ``∝ w^(1/temperature)``: below one, the likely components more often.
+            scale_temperature: covariances become ``scale_temperature · S``: below one, nearer to the means.
+
+        Raises:
+            ValueError: where a temperature is not positive.
+        """
+        if not (0 < temperature < math.inf and 0 < scale_temperature < math.inf):
+            raise ValueError(f"temperatures must be positive and finite, got {temperature} and {scale_temperature}.")
+        if temperature == scale_temperature == 1:
+            return super().sample(sample_shape)
+        covariance = self.covariance.rescale(self._loc.new_full((self._D,), scale_temperature**0.5))
+        logits = self.log_weights / temperature
+        return self._new(logits, self.loc, covariance, event_dim=len(self.event_shape)).sample(sample_shape)
+
+    def rsample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
+        """Draw samples with gradients in all parameters, the weights too, by implicit differentiation.
+
+        The gradient is that of the distributional transform (Graves 2016); it costs D + 1 evaluations of the density.
+
+        Raises:
+            NotImplementedError: for LowRank covariances, which have no triangular factor.
+        """
+        if not self.has_rsample:
+            raise NotImplementedError("rsample needs a triangular factor, which LowRank does not have: use Full.")
+        x = self._to_vector(super().sample(sample_shape))
+        return self._from_vector(reparametrise(self, x))
+
+    def affine(self, scale: Tensor, shift: Tensor) -> GaussianMixture:
+        """Return the mixture of ``scale * x + shift``, or of ``scale @ x + shift`` for a matrix.
+
+        Args:
+            scale: positive, shape ``event_shape``; or a matrix of full row rank, shape ``(D', D)``.
+            shift: in the new units, shape ``event_shape`` or ``(D',)``.
+
+        Raises:
+            ValueError: where the shapes do not fit, a scale is not positive, or the matrix does not have full row rank.
+
+        Example:
+            >>> import torch, mixtura as mx
+            >>> q = mx.GaussianMixture(torch.zeros(1), torch.tensor([[1.0, 2.0]]), mx.Isotropic(1.0))
+            >>> q.affine(torch.tensor([[1.0, 1.0]]), torch.tensor([10.0])).mean
+            tensor([13.])
+        """
+        if scale.dim() == 2 and self.event_shape:
+            return algebra.linear_map(self, scale, shift)
+        return super().affine(scale, shift)
+
+    def condition(self, values: Mapping[int, float | Tensor]) -> GaussianMixture:
+        """Return the mixture of the other coordinates given some: p(x_a | x_b).
+
+        Args:
+            values: of the given coordinates b, by their number; numbers, or tensors that broadcast with the batch.
 
         Raises:
             IndexError: where a coordinate does not exist or is named twice.
+            ValueError: where no coordinate is given or none is left.
+
+        Example:
+            >>> import torch, mixtura as mx
+            >>> L = torch.tensor([[1.0, 0.0], [0.8, 0.6]])  # correlation 0.8
+            >>> q = mx.GaussianMixture(torch.zeros(1), torch.zeros(1, 2), mx.Full(L)).condition({0: 2.0})
+            >>> q.mean, q.variance
+            (tensor([1.6000]), tensor([0.3600]))
         """
-        chosen = [dims] if isinstance(dims, int) else list(dims)
-        inside = all(-self._D <= d < self._D for d in chosen)
-        chosen = [d % self._D for d in chosen]
-        if not inside or not chosen or len(set(chosen)) < len(chosen) or not self.event_shape:
-            raise IndexError(
-                f"dims {dims} do not name distinct coordinates of a mixture with event_shape {tuple(self.event_shape)}."
-            )
-        loc = self._loc[..., chosen]
-        scalar = isinstance(dims, int)
-        return self._new(
-            self.logits, loc.squeeze(-1) if scalar else loc, self.covariance.marginal(chosen), event_dim=int(not scalar)
-        )
+        return algebra.condition(self, values)
 
-    def affine(self, scale: Tensor, shift: Tensor) -> GaussianMixture:
-        """Return the mixture of ``scale * x + shift``.
-
-        Args:
-            scale: positive, shape ``event_shape``.
-            shift: in the new units, shape ``event_shape``.
+    def product(self, other: GaussianMixture) -> GaussianMixture:
+        """Return the density proportional to ``p(x) q(x)``, of K·M components, whose logits sum to ``<p, q>``.
 
         Raises:
-            ValueError: where a shape differs from event_shape or a scale is not positive.
+            ValueError: where event or batch shapes do not fit.
         """
-        if scale.shape != self.event_shape or shift.shape != self.event_shape:
-            raise ValueError(
-                f"scale {tuple(scale.shape)} and shift {tuple(shift.shape)} must have the event_shape "
-                f"{tuple(self.event_shape)} of the mixture."
-            )
-        if not bool((scale > 0).all()):
-            raise ValueError("scale must be positive.")
-        covariance = self.covariance.rescale(scale.reshape(self._D))
-        return self._new(self.logits, self.loc * scale + shift, covariance, event_dim=len(self.event_shape))
+        return algebra.product(self, other)
 
-    def expand(self, batch_shape: Sequence[int] | torch.Size, _instance: Distribution | None = None) -> GaussianMixture:
-        """Return the mixture with its batch dimensions expanded to ``batch_shape``."""
-        K = self.components
-        return self._new(
-            self.logits.expand(*batch_shape, K),
-            self.loc.expand(*batch_shape, K, *self.event_shape),
-            self.covariance.expand((*batch_shape, K)),
-            event_dim=len(self.event_shape),
-        )
+    def entropy(self) -> Tensor:
+        """Return ``-∫ p log p`` in nats, shape ``B``: by quadrature for D = 1, else from 4,096 samples."""
+        return entropy(self)
 
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(batch_shape={tuple(self.batch_shape)}, event_shape={tuple(self.event_shape)}, "
-            f"components={self.components}, covariance={type(self.covariance).__name__})"
-        )
+    def entropy_bounds(self) -> tuple[Tensor, Tensor]:
+        """Return a lower and an upper bound of the entropy in nats, in closed form (Huber et al. 2008)."""
+        return entropy_bounds(self)
 
-    @property
-    def _D(self) -> int:
-        return self._loc.shape[-1]
+    def highest_density_region(self, mass: float) -> HighestDensityRegion:
+        """Return the smallest set that holds ``mass``: intervals for D = 1, a level and a membership test beyond.
 
-    def _new(self, logits: Tensor, loc: Tensor, covariance: Covariance, event_dim: int) -> GaussianMixture:
-        """Build a mixture from parameters that are known to be right, with this one's validation of values."""
-        new = GaussianMixture(logits, loc, covariance, event_dim=event_dim, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        Raises:
+            ValueError: where ``mass`` is not strictly between 0 and 1.
 
-    def _mean(self) -> Tensor:
-        return (self.weights.unsqueeze(-1) * self._loc).sum(-2)  # (*B, D)
+        Example:
+            >>> import torch, mixtura as mx
+            >>> q = mx.GaussianMixture(torch.zeros(2), torch.tensor([-9.0, 9.0]), mx.Isotropic(1.0), event_dim=0)
+            >>> q.highest_density_region(0.9).intervals
+            tensor([[-10.6449,  -7.3551],
+                    [  7.3551,  10.6449]])
+        """
+        return find_region(self, mass)
+
+    def to_torch(self) -> MixtureSameFamily:
+        """Return the same density as torch's mixture."""
+        return interop.to_torch(self)
+
+    @classmethod
+    def from_torch(cls, mixture: MixtureSameFamily) -> Self:
+        """Return the density of torch's mixture of Normal, Independent(Normal, 1) or MultivariateNormal.
+
+        Raises:
+            TypeError: for any other family.
+        """
+        return cls(**interop.parameters_from_torch(mixture))
+
+    def to_sklearn(self) -> SklearnMixture:
+        """Return a fitted ``sklearn.mixture.GaussianMixture`` of the same density.
+
+        Raises:
+            ValueError: for a batch of mixtures or a mixture of scalars.
+        """
+        return interop.to_sklearn(self)
+
+    @classmethod
+    def from_sklearn(cls, fitted: SklearnMixture) -> Self:
+        """Return the density of a fitted ``sklearn.mixture.GaussianMixture``, in float64.
+
+        Raises:
+            ValueError: where it is not fitted.
+        """
+        return cls(**interop.parameters_from_sklearn(fitted))
+
+    def _component_log_prob(self, offset: Tensor) -> Tensor:
+        z = self.covariance.whiten(offset)  # (*S, *B, K, D)
+        return -0.5 * z.square().sum(-1) - self.covariance.half_log_det(self._D) - 0.5 * self._D * math.log(2 * math.pi)
+
+    def _marginals(self) -> LocationScale:
+        return LocationScale(_STANDARD, self._loc.mT, self._variances().sqrt().mT)
 
     def _variances(self) -> Tensor:
-        return self.covariance.variances(self._D).expand(self._loc.shape)  # (*B, K, D)
+        return self.covariance.variances(self._D).expand(self._loc.shape)
 
-    def _marginals(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-weights, means and scales of the one-dimensional marginals, broadcastable to ``(*B, D, K)``."""
-        return self.log_weights.unsqueeze(-2), self._loc.mT, self._variances().sqrt().mT
+    def _draw(self, loc: Tensor, spread: Covariance) -> Tensor:
+        noise = torch.randn(*loc.shape[:-1], spread.noise(self._D), dtype=loc.dtype, device=loc.device)
+        return loc + spread.color(noise)
 
-    def _to_vector(self, value: Tensor) -> Tensor:
-        """Check a value and give it the shape ``(*S, *B, D)``."""
-        event = len(self.event_shape)
-        if event and (value.dim() == 0 or value.shape[-1] != self._D):
-            raise ValueError(
-                f"value has shape {tuple(value.shape)}; its last dimension must be the D = {self._D} of loc."
-            )
-        try:
-            torch.broadcast_shapes(value.shape[: value.dim() - event], self.batch_shape)
-        except RuntimeError:
-            raise ValueError(
-                f"value has shape {tuple(value.shape)}, which does not broadcast with batch_shape "
-                f"{tuple(self.batch_shape)} and event_shape {tuple(self.event_shape)}."
-            ) from None
-        if self._validate_args and bool(value.isnan().any()):
-            raise ValueError("value holds NaN.")
-        return value if event else value.unsqueeze(-1)
-
-    def _from_vector(self, x: Tensor) -> Tensor:
-        return x if self.event_shape else x.squeeze(-1)
-
-
-def _shapes(logits: Tensor, loc: Tensor, covariance: Covariance) -> tuple[torch.Size, int, int]:
-    """Return the batch shape, K and D, or say which two arguments disagree."""
-    given = f"logits has shape {tuple(logits.shape)} and loc, with its event dimension, {tuple(loc.shape)}"
-    if logits.dim() < 1 or loc.dim() < 2 or logits.shape[-1] != loc.shape[-2] or 0 in loc.shape[-2:]:
-        raise ValueError(f"{given}; they must be (*B, K) and (*B, K, D) with the same K >= 1 and D >= 1.")
-    K, D = loc.shape[-2:]
-    if covariance.dimension not in (None, D):
-        raise ValueError(
-            f"{covariance!r} is for D = {covariance.dimension} dimensions, "
-            f"but loc has shape {tuple(loc.shape)}, D = {D}."
-        )
-    if len(covariance.batch_shape) and covariance.batch_shape[-1] not in (1, K):
-        raise ValueError(
-            f"{covariance!r} is for K = {covariance.batch_shape[-1]} components, "
-            f"but loc has shape {tuple(loc.shape)}, K = {K}."
-        )
-    try:
-        batch_shape = torch.broadcast_shapes(logits.shape[:-1], loc.shape[:-2], covariance.batch_shape[:-1])
-    except RuntimeError:
-        raise ValueError(
-            f"{given}, the covariance is {covariance!r}; their batch dimensions do not broadcast."
-        ) from None
-    return batch_shape, K, D
-
-
-def _check_values(logits: Tensor, loc: Tensor) -> None:
-    if bool((logits.isnan() | (logits == math.inf)).any()):
-        raise ValueError("logits must not hold NaN or +inf.")
-    if bool((logits == -math.inf).all(-1).any()):
-        raise ValueError("logits are all -inf in one mixture: its weights sum to nothing.")
-    if not bool(torch.isfinite(loc).all()):
-        raise ValueError("loc holds a value that is not finite.")
+    def _settings(self) -> str:
+        return f", covariance={type(self.covariance).__name__}"

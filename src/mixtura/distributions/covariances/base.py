@@ -37,8 +37,6 @@ class Covariance(ABC):
             )
         if not parameter.is_floating_point():
             raise TypeError(f"{type(self).__name__} needs a floating-point parameter, got {parameter.dtype}.")
-        if self.event_dims == 2 and parameter.shape[-1] != parameter.shape[-2]:
-            raise ValueError(f"{type(self).__name__} needs square matrices, got shape {tuple(parameter.shape)}.")
         self.parameter = parameter
 
     @property
@@ -49,16 +47,21 @@ class Covariance(ABC):
     @property
     def dimension(self) -> int | None:
         """The D that the parameter fixes, or None where every D fits."""
-        return self.parameter.shape[-1] if self.event_dims else None
+        return self.parameter.shape[-self.event_dims] if self.event_dims else None
 
     def to(self, other: Tensor) -> Self:
         """Return the same covariances with the dtype and on the device of ``other``."""
-        return type(self)(self.parameter.to(other))
+        return self._like(self.parameter.to(other))
 
     def expand(self, batch_shape: Sequence[int]) -> Self:
         """Return the same covariances broadcast to ``batch_shape``, which ends in K."""
         event = self.parameter.shape[self.parameter.dim() - self.event_dims :]
-        return type(self)(self.parameter.expand(*batch_shape, *event))
+        return self._like(self.parameter.expand(*batch_shape, *event))
+
+    def index(self, components: Tensor) -> Self:
+        """Return the covariances of chosen components, shape ``(*B, len(components))``; expand to ``(*B, K)``
+        before."""
+        return self._like(self.parameter.index_select(self.parameter.dim() - 1 - self.event_dims, components))
 
     def take(self, component: Tensor) -> Self:
         """Return the covariance of the chosen component for each entry of ``component``, with K = 1.
@@ -68,7 +71,21 @@ class Covariance(ABC):
         event = self.parameter.shape[self.parameter.dim() - self.event_dims :]
         index = component.reshape(*component.shape, *(1,) * (1 + self.event_dims)).expand(*component.shape, 1, *event)
         source = self.parameter.expand(*component.shape, *self.parameter.shape[-1 - self.event_dims :])
-        return type(self)(source.gather(-1 - self.event_dims, index))
+        return self._like(source.gather(-1 - self.event_dims, index))
+
+    def noise(self, D: int) -> int:
+        """Number of standard normals that :meth:`color` turns into one x."""
+        return D
+
+    def condition(self, given: Sequence[int], rest: Sequence[int]) -> tuple[Tensor | None, Covariance]:
+        """Return ``S_ab S_bb⁻¹``, or None where it is zero, and ``S_aa - S_ab S_bb⁻¹ S_ba``.
+
+        Here a is ``rest`` and b is ``given``.
+        """
+        return None, self.marginal(rest)
+
+    def _like(self, parameter: Tensor) -> Self:
+        return type(self)(parameter)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({tuple(self.parameter.shape)})"

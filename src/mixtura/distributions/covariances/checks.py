@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["check_diagonal", "check_positive", "triangular_apply", "triangular_solve"]
+__all__ = ["check_diagonal", "check_positive", "check_square", "triangular_apply", "triangular_solve"]
 
 
 def check_positive(variance: Tensor, event_dims: int, name: str) -> None:
@@ -21,6 +21,12 @@ def check_positive(variance: Tensor, event_dims: int, name: str) -> None:
         else "the tied component"
     )
     raise ValueError(f"{name} of {where} is {variance[index].item():g}; it must be positive and finite.")
+
+
+def check_square(matrix: Tensor, name: str) -> None:
+    """Raise ValueError where ``matrix`` does not hold square matrices."""
+    if matrix.shape[-1] != matrix.shape[-2]:
+        raise ValueError(f"{name} must hold square matrices, got shape {tuple(matrix.shape)}.")
 
 
 def check_diagonal(tril: Tensor, name: str) -> None:

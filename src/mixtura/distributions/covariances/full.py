@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mixtura.distributions.covariances.base import Covariance
-from mixtura.distributions.covariances.checks import check_diagonal, triangular_apply, triangular_solve
+from mixtura.distributions.covariances.checks import check_diagonal, check_square, triangular_apply, triangular_solve
 
 __all__ = ["Full"]
 
@@ -35,6 +35,7 @@ class Full(Covariance):
 
     def __init__(self, scale_tril: Tensor) -> None:
         super().__init__(scale_tril)
+        check_square(scale_tril, "scale_tril")
 
     @property
     def scale_tril(self) -> Tensor:
@@ -65,9 +66,15 @@ class Full(Covariance):
     def rescale(self, scale: Tensor) -> Covariance:
         return Full(self.scale_tril * scale.unsqueeze(-1))
 
-    def marginal(self, dims: Sequence[int]) -> Covariance:
+    def marginal(self, dims: Sequence[int]) -> Full:
         # S[dims, dims] = A Aᵀ with A the rows of L; the R of the QR of Aᵀ is its Cholesky factor without squaring A.
         rows = self.scale_tril[..., list(dims), :]  # (*, d, D)
         R = torch.linalg.qr(rows.mT).R  # (*, d, d); mode "r" would have no gradient
         sign = R.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-1)
         return Full((R * sign).mT)
+
+    def condition(self, given: Sequence[int], rest: Sequence[int]) -> tuple[Tensor, Full]:
+        # With b in front of a, L = [[L_bb, 0], [L_ab, L_aa]]: S_ab S_bb⁻¹ = L_ab L_bb⁻¹, and L_aa is what is left.
+        L, b = self.marginal([*given, *rest]).scale_tril, len(given)
+        regression = torch.linalg.solve_triangular(L[..., :b, :b], L[..., b:, :b], upper=False, left=False)
+        return regression, Full(L[..., b:, b:])

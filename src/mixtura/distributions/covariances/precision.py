@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mixtura.distributions.covariances.base import Covariance
-from mixtura.distributions.covariances.checks import check_diagonal, triangular_apply, triangular_solve
+from mixtura.distributions.covariances.checks import check_diagonal, check_square, triangular_apply, triangular_solve
 from mixtura.distributions.covariances.full import Full
 
 __all__ = ["Precision"]
@@ -40,6 +40,7 @@ class Precision(Covariance):
 
     def __init__(self, tril: Tensor) -> None:
         super().__init__(tril)
+        check_square(tril, "tril")
 
     @property
     def tril(self) -> Tensor:
@@ -82,3 +83,6 @@ class Precision(Covariance):
                 self.tril[..., : len(dims), : len(dims)]
             )  # the leading block regresses on nothing behind it
         return Full(self._scale_tril()).marginal(dims)
+
+    def condition(self, given: Sequence[int], rest: Sequence[int]) -> tuple[Tensor | None, Covariance]:
+        return Full(self._scale_tril()).condition(given, rest)
