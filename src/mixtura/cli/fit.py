@@ -81,11 +81,14 @@ def run(options: argparse.Namespace) -> None:
     for note in notes:
         print(f"note: {note}")
 
+    checkpoint = model_path.with_name(model_path.name + ".checkpoint")
+    if checkpoint.exists():
+        print(f"going on with the run that {checkpoint} holds; delete it to start afresh")
     regressor = MixtureDensityRegressor(
         options.components,
         covariance=options.covariance,
         epochs=options.epochs,
-        checkpoint=model_path.with_name(model_path.name + ".checkpoint"),
+        checkpoint=checkpoint,
         verbose=True,
         random_state=options.seed,
     )
