@@ -48,9 +48,9 @@ def _by_hand(head: MixtureHead, h: Array) -> tuple[Array, Array, Array]:
     return weights, loc, S
 
 
-def _head(covariance: CovarianceKind, T: int = 2, K: int = 3, seed: int = 0, **settings: float) -> MixtureHead:
+def _head(covariance: CovarianceKind, T: int = 2, K: int = 3, seed: int = 0, min_scale: float = 1e-3) -> MixtureHead:
     torch.manual_seed(seed)
-    head = MixtureHead(4, T, K, covariance, **settings)
+    head = MixtureHead(4, T, K, covariance, min_scale)
     with torch.no_grad():
         for p in head.parameters():
             p.normal_()

@@ -22,7 +22,7 @@ _STANDARD = Standard(
 
 def _log_one_plus_square(z: Tensor) -> Tensor:
     """Return ``log(1 + z²)`` where z² may exceed the largest number."""
-    t = z.detach().abs().clamp_min(1)
+    t = z.detach().abs().clamp(1, torch.finfo(z.dtype).max)
     return 2 * t.log() + (1 / t.square() + (z / t).square()).log()
 
 
@@ -75,7 +75,8 @@ class CauchyMixture(Mixture[RadialScale]):
 
     def _component_log_prob(self, offset: Tensor) -> Tensor:
         gamma, power = self._spread.parameter, 0.5 * (self._D + 1)
-        largest = torch.maximum(offset.detach().abs().amax(-1), gamma.detach())  # squares may leave the number range
+        # Squares may leave the range of numbers, so the largest term is taken out.
+        largest = torch.maximum(offset.detach().abs().amax(-1), gamma.detach()).clamp(max=torch.finfo(offset.dtype).max)
         ratio = (gamma / largest).square() + (offset / largest.unsqueeze(-1)).square().sum(-1)
         log_square = 2 * largest.log() + ratio.log()  # log(γ² + r²)
         return math.lgamma(power) - power * math.log(math.pi) + gamma.log() - power * log_square

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
-from mixtura.distributions import Covariance, Diagonal, GaussianMixture, Isotropic, Precision
+from mixtura.distributions import (
+    CauchyMixture,
+    Covariance,
+    Diagonal,
+    GaussianMixture,
+    Isotropic,
+    LaplaceMixture,
+    Mixture,
+    Precision,
+    VonMisesMixture,
+)
 
-__all__ = ["CovarianceKind", "MixtureHead"]
+__all__ = ["CovarianceKind", "Family", "MixtureHead"]
 
 CovarianceKind = Literal["isotropic", "diagonal", "full"]
+Family = Literal["gaussian", "laplace", "cauchy", "vonmises"]
 
 
 class MixtureHead(nn.Module):
-    r"""Emit a mixture of K Gaussians in T dimensions from features h, on any backbone (Bishop 1994, "Mixture density
-    networks").
+    r"""Emit a mixture of K Gaussians, or of another family, in T dimensions from features h, on any backbone (Bishop
+    1994, "Mixture density networks").
 
     Weights are ``softmax(a)``, means are linear in h, scales are ``min_scale + softplus(b)``, so that no density can
     exceed ``(2π)^(-T/2) min_scale^-T``. A full covariance is emitted as the Cholesky factor of its precision, ``U =
     diag(1/scale)(I + B)`` with ``B`` strictly lower triangular: each target regresses on the ones before it, ``scale``
     is its conditional standard deviation, and the log-likelihood needs no solve.
 
+    Laplace components have one scale per target, Cauchy components one for all directions. Von Mises components are for
+    targets that are angles in radians; their concentration is ``1 / scale²``.
+
     Args:
         in_features: width of h.
         out_features: number of targets T.
         components: number of components K.
-        covariance: ``"isotropic"``, ``"diagonal"`` or ``"full"``.
+        covariance: ``"isotropic"``, ``"diagonal"`` or ``"full"``; only Gaussian components have one.
         min_scale: floor of the scales, in units of the target.
+        family: of the components: ``"gaussian"``, ``"laplace"``, ``"cauchy"`` or ``"vonmises"``.
 
     Raises:
-        ValueError: where a size is not positive or the covariance is unknown.
+        ValueError: where a size is not positive or the covariance or the family is unknown.
 
     Example:
         >>> import torch, mixtura as mx
@@ -49,6 +64,7 @@ class MixtureHead(nn.Module):
         components: int = 5,
         covariance: CovarianceKind = "full",
         min_scale: float = 1e-3,
+        family: Family = "gaussian",
     ) -> None:
         super().__init__()
         if min(in_features, out_features, components) < 1:
@@ -58,16 +74,19 @@ class MixtureHead(nn.Module):
             )
         if covariance not in ("isotropic", "diagonal", "full"):
             raise ValueError(f"covariance must be 'isotropic', 'diagonal' or 'full', got {covariance!r}.")
+        if family not in ("gaussian", "laplace", "cauchy", "vonmises"):
+            raise ValueError(f"family must be 'gaussian', 'laplace', 'cauchy' or 'vonmises', got {family!r}.")
         if not 0 < min_scale < math.inf:
             raise ValueError(f"min_scale must be positive and finite, got {min_scale}.")
         K, T = components, out_features
+        self.family = family
         self.components, self.out_features, self.covariance, self.min_scale = K, T, covariance, min_scale
         # One product for everything; the sizes of its parts, in the order of the columns.
         self._sizes = [
             K,
             K * T,
-            K if covariance == "isotropic" else K * T,
-            K * T * (T - 1) // 2 if covariance == "full" else 0,
+            K if self._one_scale else K * T,
+            K * T * (T - 1) // 2 if covariance == "full" and family == "gaussian" else 0,
         ]
         self.linear = nn.Linear(in_features, sum(self._sizes))
         with torch.no_grad():
@@ -92,12 +111,12 @@ class MixtureHead(nn.Module):
         with torch.no_grad():
             self._part(0).copy_(weight.log())
             self._part(1).copy_(loc.flatten())
-            scale = scale.square().mean(-1).sqrt() if self.covariance == "isotropic" else scale
+            scale = scale.square().mean(-1).sqrt() if self._one_scale else scale
             self._part(2).copy_(
                 _inverse_softplus((scale - self.min_scale).clamp_min(1e-3 * scale.clamp_min(1e-6))).flatten()
             )
 
-    def forward(self, h: Tensor) -> GaussianMixture:
+    def forward(self, h: Tensor) -> Mixture[Any]:
         """Return the mixture for features ``h`` of shape ``(*B, in_features)``: batch_shape ``B``, event_shape
         ``(T,)``."""
         K, T = self.components, self.out_features
@@ -105,7 +124,19 @@ class MixtureHead(nn.Module):
         logits, loc, raw_scale, off_diagonal = raw.split(self._sizes, -1)
         scale = self.min_scale + nn.functional.softplus(raw_scale)
         loc = loc.unflatten(-1, (K, T))
-        return GaussianMixture(logits, loc, self._covariance(scale, off_diagonal), validate_args=False)
+        if self.family == "gaussian":
+            return GaussianMixture(logits, loc, self._covariance(scale, off_diagonal), validate_args=False)
+        if self.family == "cauchy":
+            return CauchyMixture(logits, loc, scale, validate_args=False)
+        scale = scale.unflatten(-1, (K, T))  # (*B, K, T)
+        if self.family == "laplace":
+            return LaplaceMixture(logits, loc, scale, validate_args=False)
+        return VonMisesMixture(logits, loc, scale.square().reciprocal(), validate_args=False)
+
+    @property
+    def _one_scale(self) -> bool:
+        """Whether a component has one scale for all targets."""
+        return self.family == "cauchy" or (self.family == "gaussian" and self.covariance == "isotropic")
 
     def _covariance(self, scale: Tensor, off_diagonal: Tensor) -> Covariance:
         K, T = self.components, self.out_features
@@ -124,10 +155,8 @@ class MixtureHead(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the settings that ``repr`` shows."""
-        return (
-            f"out_features={self.out_features}, components={self.components}, "
-            f"covariance={self.covariance!r}, min_scale={self.min_scale:g}"
-        )
+        kind = f"covariance={self.covariance!r}" if self.family == "gaussian" else f"family={self.family!r}"
+        return f"out_features={self.out_features}, components={self.components}, {kind}, min_scale={self.min_scale:g}"
 
 
 def _inverse_softplus(x: Tensor) -> Tensor:
