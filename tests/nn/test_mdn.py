@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import nn
 
 from mixtura.nn import MDN, ResidualBlock
 from mixtura.nn.heads import CovarianceKind
+from mixtura.training import fit
 from tests.helpers import assert_close
 
 every_covariance = pytest.mark.parametrize("covariance", ["isotropic", "diagonal", "full"])
@@ -103,3 +106,20 @@ def test_bad_settings_are_refused_with_a_reason() -> None:
             MDN(inputs, 1, hidden=hidden)
     with pytest.raises(ValueError, match=r"must be positive, got 64, 0, 5"):
         MDN(1, 0)
+
+
+def test_laplace_noise_is_learnt_by_laplace_components() -> None:
+    """The negative log-likelihood reaches the entropy 1 + log 2b of the noise."""
+    torch.manual_seed(0)
+    x = torch.rand(4000, 1) * 2 - 1
+    y = 2 * x + torch.distributions.Laplace(0.0, 0.3).sample((4000, 1))
+    mdn = MDN(1, 1, components=1, hidden=(16,), family="laplace")
+    mdn.head.initialize(y)
+
+    def loss(model: torch.nn.Module, batch: Sequence[torch.Tensor]) -> torch.Tensor:
+        return -model(batch[0]).log_prob(batch[1]).mean()
+
+    fit(mdn, loss, (x[:3000], y[:3000]), epochs=20)
+    exact = 1 + torch.tensor(0.6).log()
+    nll = -mdn(x[3000:]).log_prob(y[3000:]).mean().item()
+    assert nll == pytest.approx(float(exact), abs=0.08)

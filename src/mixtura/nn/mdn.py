@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 
-from mixtura.distributions import GaussianMixture
-from mixtura.nn.heads import CovarianceKind, MixtureHead
+from mixtura.distributions import Mixture
+from mixtura.nn.heads import CovarianceKind, Family, MixtureHead
 
 __all__ = ["MDN", "ResidualBlock"]
 
@@ -50,6 +51,7 @@ class MDN(nn.Module):
         covariance: ``"isotropic"``, ``"diagonal"`` or ``"full"``.
         dropout: probability of dropping a hidden unit.
         min_scale: floor of the scales, in units of the target.
+        family: of the components, as in :class:`MixtureHead`.
 
     Raises:
         ValueError: where there is no block or a size is not positive.
@@ -70,6 +72,7 @@ class MDN(nn.Module):
         covariance: CovarianceKind = "full",
         dropout: float = 0.0,
         min_scale: float = 1e-3,
+        family: Family = "gaussian",
     ) -> None:
         super().__init__()
         if not hidden or min(hidden) < 1 or in_features < 1:
@@ -82,8 +85,8 @@ class MDN(nn.Module):
             *(ResidualBlock(a, b, dropout) for a, b in pairwise((hidden[0], *hidden))),
             nn.LayerNorm(hidden[-1]),
         )
-        self.head = MixtureHead(hidden[-1], out_features, components, covariance, min_scale)
+        self.head = MixtureHead(hidden[-1], out_features, components, covariance, min_scale, family)
 
-    def forward(self, x: Tensor) -> GaussianMixture:
+    def forward(self, x: Tensor) -> Mixture[Any]:
         """Return p(y|x) for ``x`` of shape ``(*B, in_features)``: batch_shape ``B``, event_shape ``(T,)``."""
         return self.head(self.trunk(x))
