@@ -1,6 +1,6 @@
 """Neural mixture densities: learn whole distributions instead of averages."""
 
-from mixtura import distributions, nn, training
+from mixtura import distributions, hilbert, nn, training
 from mixtura.distributions import (
     AtomMixture,
     CauchyMixture,
@@ -28,6 +28,7 @@ __all__ = [
     "Precision",
     "VonMisesMixture",
     "distributions",
+    "hilbert",
     "nn",
     "training",
 ]

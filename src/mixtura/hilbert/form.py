@@ -1,0 +1,44 @@
+"""A closed form of ``log <p_i, q_j>``: the tensors that it needs of each side and the formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Form", "Parts"]
+
+Parts = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Form:
+    """Hold the closed form of one pair of mixtures.
+
+    A part is a tensor of shape ``(*B, N, *e)``: every batch dimension is there and may be 1, and so may N where the
+    components share the value. So any block of pairs is a slice of the parts, here or on another process.
+    """
+
+    kernel: Callable[[Parts, Parts], Tensor]
+    """``(P, Q) -> log <p_i, q_j>`` of shape ``(*B, N, M)``, by torch operations that can be differentiated twice."""
+    P: Parts
+    Q: Parts
+    batch_shape: torch.Size
+    """B, the batch shape of the result."""
+    N: int
+    M: int
+    width: int = 1
+    """Numbers that the kernel holds for one pair: 1, D or D²."""
+    isotropic: bool = False
+    """Whether the parts are ``(x, v)`` and ``(y, v')``, for which there is a sweep of its own."""
+
+    @property
+    def size(self) -> int:
+        """Numbers that the kernel holds for all pairs."""
+        return self.batch_shape.numel() * self.N * self.M * self.width
+
+    def log_gram(self) -> Tensor:
+        """Return ``log <p_i, q_j>`` of all pairs at once, shape ``(*B, N, M)``."""
+        return self.kernel(self.P, self.Q).expand(*self.batch_shape, self.N, self.M)

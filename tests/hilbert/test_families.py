@@ -1,0 +1,122 @@
+"""Inner products of the other families against quadrature."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixtura.distributions import CauchyMixture, GaussianMixture, Isotropic, LaplaceMixture, Mixture, VonMisesMixture
+from mixtura.hilbert import cauchy_schwarz_divergence, log_gram, log_inner, log_norm
+from tests.helpers import RTOL, assert_close
+
+FAMILIES = {"laplace": LaplaceMixture, "cauchy": CauchyMixture, "von mises": VonMisesMixture}
+
+
+def random_mixture(
+    family: str, seed: int, batch: tuple[int, ...] = (), K: int = 3, D: int = 1, dtype: torch.dtype = torch.float64
+) -> Mixture:
+    g = torch.Generator().manual_seed(seed)
+    logits, loc = (torch.randn(*batch, K, *e, generator=g, dtype=torch.float64).to(dtype) for e in ((), (D,)))
+    spread = torch.randn(*batch, K, *(() if family == "cauchy" else (D,)), generator=g, dtype=torch.float64).exp()
+    return FAMILIES[family](logits, loc, spread.to(dtype))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", range(3))
+def test_gram_matrix_in_one_dimension_is_the_integral(family: str, seed: int) -> None:
+    p, q = random_mixture(family, seed, K=2), random_mixture(family, seed + 50, K=2)
+    G = log_gram(p, q)
+    for i in range(2):
+        for j in range(2):
+
+            def density(x: mpmath.mpf, m: Mixture, k: int) -> mpmath.mpf:
+                loc, s = mpmath.mpf(m.loc[k, 0].item()), mpmath.mpf(m._spread.parameter[k].item())
+                if family == "laplace":
+                    return mpmath.exp(-abs(x - loc) / s) / (2 * s)
+                if family == "cauchy":
+                    return s / (mpmath.pi * (s**2 + (x - loc) ** 2))
+                return mpmath.exp(s * mpmath.cos(x - loc)) / (2 * mpmath.pi * mpmath.besseli(0, s))
+
+            a, b = sorted((p.loc[i, 0].item(), q.loc[j, 0].item()))
+            circle = [-mpmath.pi, 0, mpmath.pi]
+            line = [-mpmath.inf, a - 5, a, b, b + 5, mpmath.inf]
+            points = circle if family == "von mises" else line
+            exact = mpmath.quad(lambda x, i=i, j=j: density(x, p, i) * density(x, q, j), points)
+            assert_close(G[i, j], float(mpmath.log(exact)), 1e-10, 1)
+
+
+@pytest.mark.parametrize("family", ["laplace", "von mises"])
+def test_products_over_coordinates_add_in_logs(family: str) -> None:
+    p, q = random_mixture(family, 0, (2,), D=3), random_mixture(family, 1, D=3)
+    each = sum(log_gram(p.marginal([d]), q.marginal([d])) for d in range(3))
+    assert isinstance(each, torch.Tensor)
+    assert_close(log_gram(p, q), each, 1e-12, 1)
+
+
+def test_cauchy_in_the_plane_is_the_integral() -> None:
+    p = CauchyMixture(torch.zeros(1), torch.zeros(1, 2).double(), torch.tensor([0.7]).double())
+    q = CauchyMixture(torch.zeros(1), torch.tensor([[1.0, -0.5]]).double(), torch.tensor([1.2]).double())
+    # x = tan(u) maps the plane to a square; the product falls like r^-6, so the integrand vanishes at its edges.
+    u, w = np.polynomial.legendre.leggauss(400)
+    u, w = u * math.pi / 2, w * math.pi / 2
+    x, weight = torch.as_tensor(np.tan(u)), torch.as_tensor(w / np.cos(u) ** 2)
+    points = torch.stack(torch.meshgrid(x, x, indexing="ij"), -1)
+    value = (p.log_prob(points) + q.log_prob(points)).exp()
+    assert_close(log_inner(p, q), torch.log(weight @ value @ weight), 1e-6, 1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_float32_is_near_float64(family: str) -> None:
+    p, q = random_mixture(family, 0, (3,), K=20, D=4), random_mixture(family, 1, K=30, D=4)
+    narrow = [type(m)(m.logits.float(), m.loc.float(), m._spread.parameter.float()) for m in (p, q)]
+    assert_close(log_inner(*narrow), log_inner(p, q), RTOL[torch.float32], 1)
+    assert_close(log_gram(*narrow), log_gram(p, q), RTOL[torch.float32], 1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(st.integers(0, 10_000), st.integers(1, 4), st.sampled_from([torch.float32, torch.float64]))
+def test_cauchy_and_schwarz(family: str, seed: int, D: int, dtype: torch.dtype) -> None:
+    p, q = (random_mixture(family, seed + s, (50,), D=D, dtype=dtype) for s in (0, 1))
+    divergence = cauchy_schwarz_divergence(p, q)
+    assert bool((divergence >= 0).all())
+    bound = log_norm(p) + log_norm(q)
+    assert bool((2 * log_inner(p, q) <= bound + 1e-5 * (1 + bound.abs())).all())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("same", [True, False])
+def test_derivatives(family: str, same: bool) -> None:
+    """Also at equal spreads and at coinciding locations, where formulas have removable singularities."""
+    p, q = random_mixture(family, 3, K=2, D=2), random_mixture(family, 3 if same else 4, K=2, D=2)
+    inputs = [t.detach().clone().requires_grad_() for m in (p, q) for t in (m.loc, m._spread.parameter)]
+
+    def f(a: torch.Tensor, s: torch.Tensor, b: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        make = FAMILIES[family]
+        return log_inner(make(p.logits, a, s, validate_args=False), make(q.logits, b, t, validate_args=False))
+
+    assert torch.autograd.gradcheck(f, inputs)
+    assert torch.autograd.gradgradcheck(f, inputs, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_extremes_are_finite(family: str) -> None:
+    spread = torch.tensor([1e-6, 1.0, 1e6], dtype=torch.float64)
+    loc = torch.tensor([[0.0], [0.0], [3.0]] if family == "von mises" else [[0.0], [0.0], [1e6]], dtype=torch.float64)
+    own = spread if family == "cauchy" else spread.unsqueeze(-1)
+    p = FAMILIES[family](torch.zeros(3).double(), loc.requires_grad_(), own.requires_grad_())
+    G = log_gram(p, p)
+    assert bool(torch.isfinite(G).all())
+    assert all(bool(torch.isfinite(g).all()) for g in torch.autograd.grad(G.sum(), [loc, own]))
+
+
+def test_pairs_without_a_closed_form_name_those_that_have_one() -> None:
+    p = random_mixture("laplace", 0)
+    q = GaussianMixture(torch.zeros(1), torch.zeros(1, 1), Isotropic(1.0))
+    with pytest.raises(TypeError, match=r"LaplaceMixture and q is a GaussianMixture.*\(CauchyMixture, CauchyMixture\)"):
+        log_inner(p, q)
