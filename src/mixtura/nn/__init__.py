@@ -1,6 +1,7 @@
 """Networks that return mixtures."""
 
+from mixtura.nn.atoms import AtomHead
 from mixtura.nn.heads import MixtureHead
 from mixtura.nn.mdn import MDN, ResidualBlock
 
-__all__ = ["MDN", "MixtureHead", "ResidualBlock"]
+__all__ = ["MDN", "AtomHead", "MixtureHead", "ResidualBlock"]
