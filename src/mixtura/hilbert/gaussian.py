@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from mixtura.distributions import Covariance, Diagonal, GaussianMixture, Isotropic
+from mixtura.distributions import Covariance, Diagonal, GaussianMixture, Isotropic, LowRank
 from mixtura.hilbert.distances import squared_distances
 from mixtura.hilbert.form import Form, Parts
 
-__all__ = ["diagonal", "full", "gaussian_form", "isotropic"]
+__all__ = ["diagonal", "full", "gaussian_form", "isotropic", "low_rank"]
 
 _LOG_2PI = math.log(2 * math.pi)
 _LARGEST_WHITE = 64.0  # whitened coordinates up to here keep their differences in float32
@@ -26,6 +26,7 @@ def gaussian_form(p: GaussianMixture, q: GaussianMixture, dtype: torch.dtype) ->
     both isotropic            :func:`isotropic`
     both tied, of any kind    :func:`isotropic` in coordinates that whiten ``S + S'``
     diagonal or isotropic     :func:`diagonal`
+    these or low-rank         :func:`low_rank`
     any other                 :func:`full`
     ========================  =======================================================
     """
@@ -41,6 +42,9 @@ def gaussian_form(p: GaussianMixture, q: GaussianMixture, dtype: torch.dtype) ->
         if v.shape[-2] == u.shape[-2] == 1:
             return _whitened(p, q, B, dtype)
         return Form(diagonal, (x, v), (y, u), B, N, M, D)
+    if all(isinstance(c, Isotropic | Diagonal | LowRank) for c in kinds):
+        P, Q = (_low_rank_parts(m, len(B), dtype) for m in (p, q))
+        return Form(low_rank, (x, *P), (y, *Q), B, N, M, D * (P[0].shape[-1] + Q[0].shape[-1]))
     if all(_is_tied(c) for c in kinds):
         return _whitened(p, q, B, dtype)
     S, T = (_full_rank(_dense(m), len(B), 3) for m in (p, q))
@@ -65,6 +69,22 @@ def diagonal(P: Parts, Q: Parts) -> Tensor:
     s = v.unsqueeze(-2) + u.unsqueeze(-3)  # (*B, N or 1, M or 1, D)
     square = (x.unsqueeze(-2) - y.unsqueeze(-3)).square()
     return -0.5 * ((square / s).sum(-1) + s.log().sum(-1) + x.shape[-1] * _LOG_2PI)
+
+
+def low_rank(P: Parts, Q: Parts) -> Tensor:
+    """Return ``log N(x_i - y_j; 0, [F_i, F'_j][F_i, F'_j]ᵀ + diag(v_i + v'_j))`` for parts ``(x, F, v)``.
+
+    The sum of two low-rank covariances is one, with the factors side by side: no D x D matrix is formed.
+    """
+    (x, F, v), (y, H, u) = P, Q
+    F, H = F.unsqueeze(-3), H.unsqueeze(-4)  # (*B, N or 1, 1, D, r) and (*B, 1, M or 1, D, r')
+    lead = torch.broadcast_shapes(F.shape[:-1], H.shape[:-1])
+    S = LowRank(
+        torch.cat([F.expand(*lead, F.shape[-1]), H.expand(*lead, H.shape[-1])], -1), v.unsqueeze(-2) + u.unsqueeze(-3)
+    )
+    D = x.shape[-1]
+    z = S.whiten(x.unsqueeze(-2) - y.unsqueeze(-3))  # (*B, N, M, D + r + r')
+    return -0.5 * z.square().sum(-1) - S.half_log_det(D) - 0.5 * D * _LOG_2PI
 
 
 def full(P: Parts, Q: Parts) -> Tensor:
@@ -108,6 +128,14 @@ def _whitened(p: GaussianMixture, q: GaussianMixture, B: torch.Size, dtype: torc
 def _vectors(p: GaussianMixture) -> Tensor:
     """Means with an event dimension, shape ``(*B, N, D)``."""
     return p.loc if p.event_shape else p.loc.unsqueeze(-1)
+
+
+def _low_rank_parts(p: GaussianMixture, batch_dims: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the factor, of no columns where there is none, and the diagonal."""
+    S, D = p.covariance, _vectors(p).shape[-1]
+    v = S.diagonal if isinstance(S, LowRank) else S.variances(D)
+    F = S.factor if isinstance(S, LowRank) else v.new_empty((*v.shape, 0))
+    return _full_rank(F.to(dtype), batch_dims, 3), _full_rank(v.to(dtype), batch_dims, 2)
 
 
 def _is_tied(covariance: Covariance) -> bool:
