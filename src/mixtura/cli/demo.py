@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from mixtura.datasets import inverse_sine, inverse_sine_log_prob, inverse_sine_optimum
 from mixtura.estimators import MixtureDensityRegressor
-from mixtura.report import chapter, page, paragraph, regression_chapter, write_page
+from mixtura.report import chapter, check_folder, page, paragraph, regression_chapter, write_page
 
 __all__ = ["add_arguments", "run"]
 
@@ -25,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Fit both problems, print their scores and write the report."""
-    if not options.report.parent.is_dir():
-        raise ValueError(f"there is no folder {options.report.parent} to write {options.report.name} to.")
+    check_folder(options.report)
     chapters = [_inverse_problem(options), _diabetes(options)]
     opening = paragraph(
         "Two problems that one number cannot answer. In the first the exact answer is known, so the model can be "

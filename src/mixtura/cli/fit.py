@@ -11,7 +11,7 @@ import numpy as np
 from mixtura.cli.table_model import TableModel
 from mixtura.datasets import TableEncoder, read_table, read_targets
 from mixtura.estimators import MixtureDensityRegressor
-from mixtura.report import regression_report
+from mixtura.report import check_folder, regression_report
 
 __all__ = ["add_arguments", "run"]
 
@@ -52,8 +52,7 @@ def run(options: argparse.Namespace) -> None:
     model_path = getattr(options, "model", Path(options.table.stem + ".mixtura"))
     report_path = getattr(options, "report", Path(options.table.stem + ".html"))
     for path in (model_path, report_path):
-        if not path.parent.is_dir():
-            raise ValueError(f"there is no folder {path.parent} to write {path.name} to.")
+        check_folder(path)
     if not 0 < options.test_fraction < 1:
         raise ValueError(f"--test-fraction must lie strictly between 0 and 1, got {options.test_fraction}.")
 

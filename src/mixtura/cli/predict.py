@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from mixtura._optional import require
 from mixtura.cli.table_model import TableModel
 from mixtura.datasets import read_table, write_table
+from mixtura.estimators.regressor import quantiles
+from mixtura.report import check_folder
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write one row of predictions for every row of the table."""
     output = getattr(options, "output", Path(options.table.stem + ".predictions.csv"))
-    if not output.parent.is_dir():
-        raise ValueError(f"there is no folder {output.parent} to write {output.name} to.")
+    check_folder(output)
     if options.modes < 0:
         raise ValueError(f"--modes must not be negative, got {options.modes}.")
     model = TableModel.load(options.model)
@@ -60,11 +61,11 @@ def _predictions(model: TableModel, X: Array, options: argparse.Namespace) -> di
     mixture = model.regressor.predict_dist(X)
     n, T = len(X), len(model.targets)
     mean, sd = mixture.mean.reshape(n, T).numpy(), mixture.stddev.reshape(n, T).numpy()
-    quantiles = model.regressor.predict_quantiles(X, options.quantiles).reshape(n, T, -1)
+    levels = quantiles(mixture, options.quantiles).reshape(n, T, -1)
     columns: dict[str, Array] = {}
     for t, name in enumerate(model.targets):
         columns |= {f"{name}_mean": mean[:, t], f"{name}_sd": sd[:, t]}
-        columns |= {f"{name}_q{level:g}": quantiles[:, t, i] for i, level in enumerate(options.quantiles)}
+        columns |= {f"{name}_q{level:g}": levels[:, t, i] for i, level in enumerate(options.quantiles)}
     if options.modes:
         modes = mixture.modes()
         loc = modes.loc.reshape(n, -1, T).numpy()

@@ -21,7 +21,7 @@ from mixtura.nn import MDN
 from mixtura.nn.heads import CovarianceKind
 from mixtura.training import Epoch, History, fit, fitting_threads, isolated_seed, progress
 
-__all__ = ["MixtureDensityRegressor"]
+__all__ = ["MixtureDensityRegressor", "quantiles"]
 
 _ROWS = 8192
 _VISITS = 3_000_000
@@ -202,13 +202,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises:
             ValueError: where a q is not strictly between 0 and 1.
         """
-        levels = torch.as_tensor(q, dtype=torch.float64)
-        if not bool(((levels > 0) & (levels < 1)).all()):
-            raise ValueError(f"q must lie strictly between 0 and 1, got {q}.")
-        mixture = self.predict_dist(X)
-        u = levels.reshape(-1, *(1,) * (1 + len(mixture.event_shape)))
-        x = mixture.icdf(u.expand(-1, *mixture.batch_shape, *mixture.event_shape)).movedim(0, -1)
-        return (x if levels.dim() else x.squeeze(-1)).numpy()
+        return quantiles(self.predict_dist(X), q)
 
     def predict_interval(self, X: ArrayLike, coverage: float = 0.9) -> Array:
         """Return the central interval that holds y with probability ``coverage``: shape (n, 2) or (n, T, 2).
@@ -323,6 +317,16 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             for e in history.epochs
         ]
         return History(epochs, history.best_epoch)
+
+
+def quantiles(mixture: GaussianMixture, q: float | Sequence[float]) -> Array:
+    """Return quantiles of n mixtures as :meth:`MixtureDensityRegressor.predict_quantiles` does."""
+    levels = torch.as_tensor(q, dtype=torch.float64)
+    if not bool(((levels > 0) & (levels < 1)).all()):
+        raise ValueError(f"q must lie strictly between 0 and 1, got {q}.")
+    u = levels.reshape(-1, *(1,) * (1 + len(mixture.event_shape)))
+    x = mixture.icdf(u.expand(-1, *mixture.batch_shape, *mixture.event_shape)).movedim(0, -1)
+    return (x if levels.dim() else x.squeeze(-1)).numpy()
 
 
 def _negative_log_likelihood(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:

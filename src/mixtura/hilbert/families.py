@@ -12,7 +12,7 @@ from torch import Tensor
 from mixtura.distributions import CauchyMixture, LaplaceMixture, Mixture, VonMisesMixture
 from mixtura.distributions.circular import log_i0e
 from mixtura.hilbert.distances import squared_distances
-from mixtura.hilbert.form import Form, Parts
+from mixtura.hilbert.form import Form, Parts, full_rank, vectors
 
 __all__ = ["cauchy_form", "laplace_form", "von_mises_form"]
 
@@ -94,9 +94,5 @@ def _form(
 
 
 def _parts(p: Mixture[Any], dtype: torch.dtype, batch_dims: int, own: int) -> Parts:
-    loc = p.loc if p.event_shape else p.loc.unsqueeze(-1)
-    return _full_rank(loc.to(dtype), batch_dims + 2), _full_rank(p._spread.parameter.to(dtype), batch_dims + own)
-
-
-def _full_rank(x: Tensor, dims: int) -> Tensor:
-    return x.reshape(*(1,) * (dims - x.dim()), *x.shape)
+    loc, spread = vectors(p).to(dtype), p._spread.parameter.to(dtype)
+    return full_rank(loc, batch_dims, 2), full_rank(spread, batch_dims, own)

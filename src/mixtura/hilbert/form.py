@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["Form", "Parts"]
+from mixtura.distributions import Mixture
+
+__all__ = ["Form", "Parts", "full_rank", "vectors"]
 
 Parts = tuple[Tensor, ...]
 
@@ -42,3 +45,14 @@ class Form:
     def log_gram(self) -> Tensor:
         """Return ``log <p_i, q_j>`` of all pairs at once, shape ``(*B, N, M)``."""
         return self.kernel(self.P, self.Q).expand(*self.batch_shape, self.N, self.M)
+
+
+def vectors(p: Mixture[Any]) -> Tensor:
+    """Return the locations with an event dimension, shape ``(*B, N, D)``."""
+    return p.loc if p.event_shape else p.loc.unsqueeze(-1)
+
+
+def full_rank(x: Tensor, batch_dims: int, own: int) -> Tensor:
+    """Give ``x`` with ``own`` dimensions of its own (component and event) every batch dimension, of size 1 if new."""
+    missing = batch_dims + own - x.dim()
+    return x.reshape(*(1,) * missing, *x.shape) if missing > 0 else x

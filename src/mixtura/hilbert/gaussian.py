@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mixtura.distributions import Covariance, Diagonal, GaussianMixture, Isotropic, LowRank
 from mixtura.hilbert.distances import squared_distances
-from mixtura.hilbert.form import Form, Parts
+from mixtura.hilbert.form import Form, Parts, full_rank, vectors
 
 __all__ = ["diagonal", "full", "gaussian_form", "isotropic", "low_rank"]
 
@@ -31,14 +31,14 @@ def gaussian_form(p: GaussianMixture, q: GaussianMixture, dtype: torch.dtype) ->
     ========================  =======================================================
     """
     B = torch.broadcast_shapes(p.batch_shape, q.batch_shape)
-    N, M, D = p.components, q.components, _vectors(p).shape[-1]
-    x, y = (_full_rank(_vectors(m).to(dtype), len(B), 2) for m in (p, q))
+    N, M, D = p.components, q.components, vectors(p).shape[-1]
+    x, y = (full_rank(vectors(m).to(dtype), len(B), 2) for m in (p, q))
     kinds = (p.covariance, q.covariance)
     if all(isinstance(c, Isotropic) for c in kinds):
-        v, u = (_full_rank(c.parameter.to(dtype), len(B), 1) for c in kinds)
+        v, u = (full_rank(c.parameter.to(dtype), len(B), 1) for c in kinds)
         return Form(isotropic, (x, v), (y, u), B, N, M, 1, isotropic=True)
     if all(isinstance(c, Isotropic | Diagonal) for c in kinds):
-        v, u = (_full_rank(c.variances(D).to(dtype), len(B), 2) for c in kinds)
+        v, u = (full_rank(c.variances(D).to(dtype), len(B), 2) for c in kinds)
         if v.shape[-2] == u.shape[-2] == 1:
             return _whitened(p, q, B, dtype)
         return Form(diagonal, (x, v), (y, u), B, N, M, D)
@@ -47,7 +47,7 @@ def gaussian_form(p: GaussianMixture, q: GaussianMixture, dtype: torch.dtype) ->
         return Form(low_rank, (x, *P), (y, *Q), B, N, M, D * (P[0].shape[-1] + Q[0].shape[-1]))
     if all(_is_tied(c) for c in kinds):
         return _whitened(p, q, B, dtype)
-    S, T = (_full_rank(_dense(m), len(B), 3) for m in (p, q))
+    S, T = (full_rank(_dense(m), len(B), 3) for m in (p, q))
     return Form(full, (x, S), (y, T), B, N, M, D * D)
 
 
@@ -106,16 +106,16 @@ def full(P: Parts, Q: Parts) -> Tensor:
 
 def _whitened(p: GaussianMixture, q: GaussianMixture, B: torch.Size, dtype: torch.dtype) -> Form:
     """Return the isotropic form with ``s = 1`` in the coordinates ``L⁻¹ x``, where ``L Lᵀ = S + S'`` is tied."""
-    x, y = (_full_rank(_vectors(m).double(), len(B), 2) for m in (p, q))
+    x, y = (full_rank(vectors(m).double(), len(B), 2) for m in (p, q))
     D = x.shape[-1]
     center = x.mean(-2, keepdim=True).detach()
     if isinstance(p.covariance, Isotropic | Diagonal) and isinstance(q.covariance, Isotropic | Diagonal):
-        v, u = (_full_rank(m.covariance.variances(D).double(), len(B), 2) for m in (p, q))
+        v, u = (full_rank(m.covariance.variances(D).double(), len(B), 2) for m in (p, q))
         scale = (v + u).sqrt()  # (*B, 1, D)
         x, y = (x - center) / scale, (y - center) / scale
         half_log_det = scale.log().sum(-1)  # (*B, 1)
     else:
-        S, T = (_full_rank(_dense(m), len(B), 3) for m in (p, q))
+        S, T = (full_rank(_dense(m), len(B), 3) for m in (p, q))
         L = torch.linalg.cholesky(S + T).squeeze(-3)  # (*B, D, D)
         x, y = (torch.linalg.solve_triangular(L, (a - center).mT, upper=False).mT for a in (x, y))
         half_log_det = L.diagonal(dim1=-2, dim2=-1).log().sum(-1, keepdim=True)
@@ -125,17 +125,12 @@ def _whitened(p: GaussianMixture, q: GaussianMixture, B: torch.Size, dtype: torc
     return Form(isotropic, (x, half, -half_log_det), (y, half), B, p.components, q.components, 1, isotropic=True)
 
 
-def _vectors(p: GaussianMixture) -> Tensor:
-    """Means with an event dimension, shape ``(*B, N, D)``."""
-    return p.loc if p.event_shape else p.loc.unsqueeze(-1)
-
-
 def _low_rank_parts(p: GaussianMixture, batch_dims: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return the factor, of no columns where there is none, and the diagonal."""
-    S, D = p.covariance, _vectors(p).shape[-1]
+    S, D = p.covariance, vectors(p).shape[-1]
     v = S.diagonal if isinstance(S, LowRank) else S.variances(D)
     F = S.factor if isinstance(S, LowRank) else v.new_empty((*v.shape, 0))
-    return _full_rank(F.to(dtype), batch_dims, 3), _full_rank(v.to(dtype), batch_dims, 2)
+    return full_rank(F.to(dtype), batch_dims, 3), full_rank(v.to(dtype), batch_dims, 2)
 
 
 def _is_tied(covariance: Covariance) -> bool:
@@ -144,10 +139,4 @@ def _is_tied(covariance: Covariance) -> bool:
 
 def _dense(p: GaussianMixture) -> Tensor:
     """Covariance matrices in float64: a sum of squares of factors needs twice the digits of the factors."""
-    return p.covariance.to(p.loc.new_empty((), dtype=torch.float64)).dense(_vectors(p).shape[-1])
-
-
-def _full_rank(x: Tensor, batch_dims: int, own: int) -> Tensor:
-    """Give ``x`` with ``own`` dimensions of its own (component and event) every batch dimension, of size 1 if new."""
-    missing = batch_dims + own - x.dim()
-    return x.reshape(*(1,) * missing, *x.shape) if missing > 0 else x
+    return p.covariance.to(p.loc.new_empty((), dtype=torch.float64)).dense(vectors(p).shape[-1])

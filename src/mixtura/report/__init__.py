@@ -1,6 +1,6 @@
 """Reports: one HTML file each, to be opened from disk."""
 
-from mixtura.report.page import chapter, page, paragraph, write_page
+from mixtura.report.page import chapter, check_folder, page, paragraph, write_page
 from mixtura.report.regression import regression_chapter, regression_report
 from mixtura.report.scores import Score, Scores
 
@@ -8,6 +8,7 @@ __all__ = [
     "Score",
     "Scores",
     "chapter",
+    "check_folder",
     "page",
     "paragraph",
     "regression_chapter",
