@@ -1,6 +1,6 @@
 """Neural mixture densities: learn whole distributions instead of averages."""
 
-from mixtura import distributions, hilbert, nn, training
+from mixtura import costs, distributions, hilbert, nn, training
 from mixtura.distributions import (
     AtomMixture,
     CauchyMixture,
@@ -13,7 +13,7 @@ from mixtura.distributions import (
     Precision,
     VonMisesMixture,
 )
-from mixtura.estimators import MixtureDensityRegressor
+from mixtura.estimators import MixtureDensityEstimator, MixtureDensityRegressor
 
 __all__ = [
     "AtomMixture",
@@ -24,9 +24,11 @@ __all__ = [
     "Isotropic",
     "LaplaceMixture",
     "LowRank",
+    "MixtureDensityEstimator",
     "MixtureDensityRegressor",
     "Precision",
     "VonMisesMixture",
+    "costs",
     "distributions",
     "hilbert",
     "nn",

@@ -153,6 +153,22 @@ class Mixture(Distribution, ABC, Generic[SpreadT]):
             return self._new(self.logits, loc.squeeze(-1), spread, event_dim=0)
         return self._new(self.logits, loc, spread, event_dim=1)
 
+    def subset(self, components: Tensor) -> Self:
+        """Return the mixture of some of the components, their weights as they are to each other.
+
+        Args:
+            components: indices, shape ``(k,)``.
+        """
+        spread, shape = self._spread, self._spread.batch_shape
+        if shape and shape[-1] > 1:
+            spread = spread.index(components)
+        return self._new(
+            self.logits[..., components],
+            self.loc.index_select(len(self.batch_shape), components),
+            spread,
+            event_dim=len(self.event_shape),
+        )
+
     def affine(self, scale: Tensor, shift: Tensor) -> Self:
         """Return the mixture of ``scale * x + shift``.
 

@@ -34,6 +34,10 @@ class Spread(Protocol):
         """Return the same broadcast to ``batch_shape``, which ends in K."""
         ...
 
+    def index(self, components: Tensor) -> Self:
+        """Return those of chosen components, shape ``(*B, len(components))``."""
+        ...
+
     def take(self, component: Tensor) -> Self:
         """Return that of the chosen component for each entry of ``component``, with K = 1."""
         ...
@@ -94,6 +98,10 @@ class Scale(Spread):
     def expand(self, batch_shape: Sequence[int]) -> Self:
         """Return the same broadcast to ``batch_shape``, which ends in K."""
         return type(self)(self.parameter.expand(*batch_shape, *self._event))
+
+    def index(self, components: Tensor) -> Self:
+        """Return those of chosen components, shape ``(*B, len(components))``."""
+        return type(self)(self.parameter.index_select(len(self.batch_shape) - 1, components))
 
     def take(self, component: Tensor) -> Self:
         """Return that of the chosen component for each entry of ``component``, with K = 1."""

@@ -1,5 +1,6 @@
 """The scikit-learn face of the library."""
 
+from mixtura.estimators.density import MixtureDensityEstimator
 from mixtura.estimators.regressor import MixtureDensityRegressor
 
-__all__ = ["MixtureDensityRegressor"]
+__all__ = ["MixtureDensityEstimator", "MixtureDensityRegressor"]

@@ -13,7 +13,7 @@ from mixtura.hilbert.split import split_pairs
 from mixtura.hilbert.stream import log_columns, log_square
 from mixtura.hilbert.table import closed_form, common_dtype, find_form
 
-__all__ = ["exact_log_inner", "log_gram", "log_inner", "log_inner_components", "log_norm"]
+__all__ = ["exact_log_columns", "exact_log_inner", "log_gram", "log_inner", "log_inner_components", "log_norm"]
 
 
 def log_gram(p: Distribution, q: Distribution) -> Tensor:
@@ -75,7 +75,7 @@ def log_inner_components(p: Distribution, q: Distribution) -> Tensor:
         >>> log_inner_components(p, q)
         tensor([-1.1380])
     """
-    return _log_h(p, q).to(common_dtype(p, q))
+    return exact_log_columns(p, q).to(common_dtype(p, q))
 
 
 def log_inner(p: Distribution, q: Distribution) -> Tensor:
@@ -127,10 +127,11 @@ def exact_log_inner(p: Distribution, q: Distribution) -> Tensor:
         return log_square(form, _rows(p, form))
     if _grows(p) and not _grows(q):
         p, q = q, p  # the sweep over p gives the gradient of q for nothing
-    return torch.logsumexp(_log_weights(q) + _log_h(p, q), -1)
+    return torch.logsumexp(_log_weights(q) + exact_log_columns(p, q), -1)
 
 
-def _log_h(p: Distribution, q: Distribution) -> Tensor:
+def exact_log_columns(p: Distribution, q: Distribution) -> Tensor:
+    """Return :func:`log_inner_components` in float64, whatever the dtype of p and q."""
     form = closed_form(p, q)
     return log_columns(form, _rows(p, form))
 

@@ -5,5 +5,26 @@ from mixtura.training.loop import Loss, evaluate, fit
 from mixtura.training.progress import progress
 from mixtura.training.randomness import isolated_seed
 from mixtura.training.threads import fitting_threads
+from mixtura.training.variance import (
+    Annealing,
+    kernel_variance,
+    likelihood_variance,
+    median_variance,
+    silverman_variance,
+)
 
-__all__ = ["Epoch", "History", "Loss", "evaluate", "fit", "fitting_threads", "isolated_seed", "progress"]
+__all__ = [
+    "Annealing",
+    "Epoch",
+    "History",
+    "Loss",
+    "evaluate",
+    "fit",
+    "fitting_threads",
+    "isolated_seed",
+    "kernel_variance",
+    "likelihood_variance",
+    "median_variance",
+    "progress",
+    "silverman_variance",
+]

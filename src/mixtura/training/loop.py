@@ -34,10 +34,13 @@ def fit(
     learning_rate: float = 2e-3,
     weight_decay: float = 1e-2,
     average_decay: float = 0.999,
+    warmup: float = 0.3,
     patience: int | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    before_step: Callable[[float], None] | None = None,
+    settings: str = "",
 ) -> History:
     """Train ``model`` in place and leave it with the moving average of its weights at the best epoch.
 
@@ -56,10 +59,14 @@ def fit(
         learning_rate: peak of the one-cycle rate.
         weight_decay: AdamW's, on matrices only.
         average_decay: d of the moving average.
+        warmup: share of the steps in which the rate rises to its peak.
         patience: stop after this many epochs without a better validation loss; None runs them all.
         seed: of the permutations and of dropout; torch's global generator is put back afterwards.
         checkpoint: file that is written while training goes on, resumed from if it is there, and deleted at the end.
         on_epoch: called after every epoch.
+        before_step: called before every step with the share of the training that is behind it, in [0, 1), for
+            schedules.
+        settings: what else the run depends on, so that a checkpoint of another run is refused.
 
     Returns:
         The history of the run.
@@ -90,13 +97,26 @@ def fit(
     others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
     groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=epochs * steps, pct_start=warmup
+    )
     average = AveragedModel(model, multi_avg_fn=_moving_average(average_decay))
     history, best, best_score = History(), copy.deepcopy(average.module.state_dict()), math.inf
 
     with isolated_seed(seed, device):
-        settings = (epochs, batch_size, learning_rate, weight_decay, average_decay, patience, seed, str(model))
-        saved = None if checkpoint is None else Checkpoint(Path(checkpoint), [*data, *(validation or ())], settings)
+        run = (
+            epochs,
+            batch_size,
+            learning_rate,
+            weight_decay,
+            average_decay,
+            warmup,
+            patience,
+            seed,
+            str(model),
+            settings,
+        )
+        saved = None if checkpoint is None else Checkpoint(Path(checkpoint), [*data, *(validation or ())], run)
         if saved is not None and saved.exists():
             history, best, best_score = saved.load(model, average, optimizer, schedule, device)
         for epoch in range(len(history.epochs) + 1, epochs + 1):
@@ -107,6 +127,8 @@ def fit(
             shuffled = [t[order] for t in data]
             total, skipped = 0.0, 0
             for start in range(0, rows, batch_size):
+                if before_step is not None:
+                    before_step((epoch - 1 + start / rows) / epochs)
                 value = loss(model, [t[start : start + batch_size] for t in shuffled])
                 optimizer.zero_grad()
                 value.backward()

@@ -1,0 +1,356 @@
+"""The density estimator."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from mixtura.costs import COSTS, SAMPLED, Bound, Cost, Reading, choose_reading
+from mixtura.distributions import GaussianMixture
+from mixtura.estimators.storage import read_model, write_model
+from mixtura.hilbert import effective_rank, log_diagonal, log_gram
+from mixtura.nn import MixtureGenerator
+from mixtura.training import Annealing, Epoch, History, fit, fitting_threads, isolated_seed, progress
+from mixtura.training.variance import kernel_variance, likelihood_variance
+
+__all__ = ["MixtureDensityEstimator"]
+
+Array = NDArray[Any]
+Density = Literal["scalar", "vector_matrix", "matrix_matrix", "nuclear_norm", "likelihood", "bures"]
+
+_BATCH: dict[str, int] = {"finite": 128, "sampled": 512}
+_SHARE: dict[str, float] = {"finite": 0.3, "sampled": 0.68}
+"""Effective rank over size of a batch's Gram matrix at the kernel's last variance."""
+_LEAST_ROWS = 4
+_PROBE, _ROWS = 2048, 4096
+_MOST_NOISE = 64
+_LEAST_KERNEL = 1e-6
+"""Relative to a kernel's peak: below it a sample and a center do not know of each other."""
+
+
+class MixtureDensityEstimator(DensityMixin, BaseEstimator):
+    """Learn p(x) as a mixture whose centers a network makes of noise, by a cost with a bound.
+
+    No variance has to be tuned. The kernel's falls from the scale of the data to the one at which a batch can still
+    represent the data (:func:`~mixtura.training.kernel_variance`); the density's own is fitted afterwards, to rows that
+    are held back (:func:`~mixtura.training.likelihood_variance`).
+
+    Args:
+        cost: ``"nuclear_norm"``, ``"scalar"``, ``"vector_matrix"``, ``"matrix_matrix"``, ``"likelihood"`` or
+            ``"bures"``.
+        variance: where the kernel's ends, in squared units of the standardised columns; ``"auto"`` chooses it.
+        components: centers of the density.
+        reading: ``"finite"``, ``"sampled"``, or ``"auto"``, which chooses by the effective rank of a batch of the data
+            at the variance that its leave-one-out likelihood prefers.
+        hidden: widths of the network's layers.
+        noise_features: dimensions of the noise; None takes as many as X has, from 2 to 64.
+        anneal: whether the variance starts at the scale of the data; else it is its last value from the beginning.
+        standardize: divide columns by their standard deviation; False where they have a common unit, as pixels do.
+        steps: of the optimiser, rounded up to whole passes over the data.
+        batch_size: rows, and centers, per step; None chooses 128, or 512 for the sampled reading, in two halves.
+        learning_rate: peak of the one-cycle rate.
+        validation_fraction: share of the rows held back for the density's variance and ``bound_``; 0 uses the training
+            rows for both.
+        device: of the training, as torch names it.
+        checkpoint: file from which a killed ``fit`` goes on.
+        verbose: show a progress bar.
+        random_state: seed of everything random; torch's and numpy's global generators stay untouched.
+
+    Attributes:
+        mixture_: the density in units of X, a :class:`~mixtura.GaussianMixture` in float64.
+        generator_: the trained :class:`~mixtura.nn.MixtureGenerator`, of standardised columns.
+        bound_: the :class:`~mixtura.costs.Bound` of held-back rows against as many centers, at the kernel's last
+            variance.
+        reading_: what ``reading`` has come to.
+        effective_rank_: of a batch of the data, over its size, which decided ``reading_``.
+        annealing_: the schedule of the kernel's variance, :class:`~mixtura.training.Annealing`.
+        variance_: of the density, in squared units of the standardised columns.
+        reach_: share of the centers which a kernel of the last variance connects with a held-back row.
+        history_: the :class:`~mixtura.training.History` of the training.
+        n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+
+    Example:
+        >>> import mixtura as mx
+        >>> from sklearn.datasets import make_moons
+        >>> X, _ = make_moons(1000, noise=0.05, random_state=0)
+        >>> model = mx.MixtureDensityEstimator(steps=400, random_state=0).fit(X)
+        >>> model.sample(3).shape
+        (3, 2)
+        >>> model.reading_
+        'finite'
+    """
+
+    def __init__(
+        self,
+        cost: Density = "nuclear_norm",
+        *,
+        variance: float | Literal["auto"] = "auto",
+        components: int = 2000,
+        reading: Reading | Literal["auto"] = "auto",
+        hidden: Sequence[int] = (192, 192, 192, 192),
+        noise_features: int | None = None,
+        anneal: bool = True,
+        standardize: bool = True,
+        steps: int = 5000,
+        batch_size: int | None = None,
+        learning_rate: float = 2e-3,
+        validation_fraction: float = 0.1,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+        verbose: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.cost: Density = cost
+        self.variance: float | Literal["auto"] = variance
+        self.components = components
+        self.reading: Reading | Literal["auto"] = reading
+        self.hidden = hidden
+        self.noise_features = noise_features
+        self.anneal = anneal
+        self.standardize = standardize
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.device = device
+        self.checkpoint = checkpoint
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn the density of the rows of X, shape (n, d).
+
+        Args:
+            X: finite numbers, at least four rows, not all the same.
+            y: ignored.
+            sample_weight: not negative, shape (n,).
+
+        Raises:
+            ValueError: where the data or a parameter is wrong.
+        """
+        X_ = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=_LEAST_ROWS))
+        weight = _check_sample_weight(sample_weight, X_, dtype=np.float64, ensure_non_negative=True)
+        self._check_parameters()
+        X_, weight = X_[weight > 0], weight[weight > 0]
+        if len(X_) < _LEAST_ROWS or not np.ptp(X_, axis=0).any():
+            raise ValueError(
+                f"X must have at least {_LEAST_ROWS} rows of positive weight that are not all the same, got {len(X_)}."
+            )
+        rng = check_random_state(self.random_state)
+        seed, order = int(rng.randint(2**31)), rng.permutation(len(X_))
+        scaler = StandardScaler(with_std=self.standardize).fit(X_, sample_weight=weight)
+        self.mean_ = np.asarray(scaler.mean_)
+        self.scale_ = np.ones_like(self.mean_) if scaler.scale_ is None else np.asarray(scaler.scale_)
+        z = torch.as_tensor(((X_ - self.mean_) / self.scale_)[order], dtype=torch.float32, device=self.device)
+        w = torch.as_tensor(weight[order], dtype=torch.float32, device=self.device)
+        held_back = int(self.validation_fraction * len(z))
+        train, train_weight = z[held_back:], w[held_back:]
+        held = z[:held_back] if held_back > 1 else train
+
+        self.reading_, self.effective_rank_ = self._read(train)
+        batch_size = min(self.batch_size or _BATCH[self.reading_], len(train))
+        target = self._last_variance(train[:batch_size])
+        start = 0.5 * train.double().var(0).sum().item() if self.anneal else target
+        self.annealing_ = Annealing(start, target)
+        cost = Cost(self.cost, self.reading_)
+        with isolated_seed(seed):
+            generator = self._generator(X_.shape[1], start)
+        generator.to(self.device)
+
+        def loss(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+            x, weights = batch
+            p = GaussianMixture.from_samples(x, generator.variance, weights)
+            return cost(p, model(len(x)))
+
+        whole = np.resize(np.arange(len(train)), math.ceil(len(train) / batch_size) * batch_size)
+        data = [train[whole], train_weight[whole]]  # no batch is smaller than the others
+        epochs = math.ceil(self.steps / (len(whole) // batch_size))
+        work = batch_size * (sum(p.numel() for p in generator.parameters()) + batch_size * (X_.shape[1] + batch_size))
+
+        def before_step(done: float) -> None:
+            generator.variance = self.annealing_(done)
+
+        with fitting_threads(work), progress(epochs, enabled=self.verbose) as on_epoch:
+            self.history_ = fit(
+                generator,
+                loss,
+                data,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=self.learning_rate,
+                weight_decay=0.0,
+                warmup=0.02,
+                seed=seed,
+                checkpoint=self.checkpoint,
+                on_epoch=on_epoch,
+                before_step=before_step,
+                settings=f"{cost} {self.annealing_}",
+            )
+        generator.variance = target
+        self.generator_ = generator.cpu().eval()
+        with isolated_seed(seed), torch.no_grad():
+            self._finish(held.cpu())
+        return self
+
+    def sample(self, n: int = 1) -> Array:
+        """Draw n rows, shape (n, d)."""
+        check_is_fitted(self)
+        with isolated_seed(int(check_random_state(self.random_state).randint(2**31))):
+            return self.mixture_.sample((n,)).numpy()
+
+    def score_samples(self, X: ArrayLike) -> Array:
+        """Return log p(x) of every row in nats, in units of X: shape (n,)."""
+        check_is_fitted(self)
+        x = torch.as_tensor(np.asarray(validate_data(self, X, dtype=np.float64, reset=False)))
+        with torch.no_grad():
+            return torch.cat([self.mixture_.log_prob(chunk) for chunk in x.split(_ROWS)]).numpy()
+
+    def score(self, X: ArrayLike, y: object = None) -> float:
+        """Return the mean log-likelihood of the rows in nats, in units of X: higher is better."""
+        return float(self.score_samples(X).mean())
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to one safetensors file with its configuration in the header; no pickle."""
+        write_model(path, *self.to_state())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the model that :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: where there is no such file.
+            ValueError: where the file is broken or holds something else.
+        """
+        config, tensors = read_model(path)
+        try:
+            return cls.from_state(config, tensors)
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise ValueError(f"{path} does not hold a {cls.__name__} of this version of mixtura: {error}.") from error
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return the fitted model as a configuration that JSON can hold, and tensors by name."""
+        check_is_fitted(self)
+        params = self.get_params() | {"checkpoint": None, "verbose": False, "hidden": [int(h) for h in self.hidden]}
+        if not isinstance(self.random_state, int | None):
+            params["random_state"] = None
+        names = getattr(self, "feature_names_in_", None)
+        b = self.bound_
+        config = {
+            "class": type(self).__name__,
+            "params": params,
+            "n_features_in_": self.n_features_in_,
+            "feature_names_in_": None if names is None else list(names),
+            "reading": self.reading_,
+            "effective_rank": self.effective_rank_,
+            "annealing": vars(self.annealing_),
+            "variance": self.variance_,
+            "reach": self.reach_,
+            "bound": [b.log_value.item(), b.loss.item(), None if b.log_bound is None else b.log_bound.item()],
+            "best_epoch": self.history_.best_epoch,
+            "epochs": [vars(e) for e in self.history_.epochs],
+        }
+        tensors = {f"generator.{k}": v for k, v in self.generator_.state_dict().items()}
+        tensors |= {
+            "centers": self.centers_,
+            "mean": torch.as_tensor(self.mean_),
+            "scale": torch.as_tensor(self.scale_),
+        }
+        return config, tensors
+
+    @classmethod
+    def from_state(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """Return the model that :meth:`to_state` described."""
+        if config["class"] != cls.__name__:
+            raise TypeError(f"it holds a {config['class']}")
+        self = cls(**config["params"] | {"hidden": tuple(config["params"]["hidden"])})
+        self.n_features_in_ = config["n_features_in_"]
+        if config["feature_names_in_"] is not None:
+            self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
+        self.reading_, self.effective_rank_ = config["reading"], config["effective_rank"]
+        self.annealing_ = Annealing(**config["annealing"])
+        self.variance_, self.reach_ = config["variance"], config["reach"]
+        log_value, loss, log_bound = (None if v is None else torch.tensor(v).double() for v in config["bound"])
+        assert log_value is not None
+        assert loss is not None
+        self.bound_ = Bound(log_value, loss, find_log_bound=None if log_bound is None else lambda: log_bound)
+        self.history_ = History([Epoch(**e) for e in config["epochs"]], config["best_epoch"])
+        self.mean_, self.scale_ = tensors["mean"].numpy(), tensors["scale"].numpy()
+        self.centers_ = tensors["centers"]
+        with isolated_seed(0):
+            self.generator_ = self._generator(self.n_features_in_, 1.0)
+        state = {k.removeprefix("generator."): v for k, v in tensors.items() if k.startswith("generator.")}
+        self.generator_.load_state_dict(state)
+        self.generator_.eval()
+        self.mixture_ = self._density()
+        return self
+
+    def _check_parameters(self) -> None:
+        if self.cost not in COSTS or self.cost in ("trace", "conditional"):
+            known = ", ".join(name for name in COSTS if name not in ("trace", "conditional"))
+            raise ValueError(f"cost must be one of {known}, got {self.cost!r}.")
+        if self.variance != "auto" and not 0 < self.variance < math.inf:
+            raise ValueError(f"variance must be 'auto' or positive and finite, got {self.variance!r}.")
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be in [0, 1), got {self.validation_fraction}.")
+        if min(self.components, self.steps) < 1 or (self.batch_size is not None and self.batch_size < _LEAST_ROWS):
+            raise ValueError(
+                f"components and steps must be positive and batch_size at least {_LEAST_ROWS}, "
+                f"got {self.components}, {self.steps} and {self.batch_size}."
+            )
+
+    def _read(self, z: Tensor) -> tuple[Reading, float]:
+        """Return the reading of a batch of the data, and the effective rank, over its size, that decides it."""
+        batch = z[: _BATCH["sampled"] // 2]
+        p = GaussianMixture.from_samples(batch, likelihood_variance(z[:_PROBE]))
+        rank = effective_rank(p).item() / len(batch)
+        if self.reading != "auto":
+            return self.reading, rank
+        return choose_reading(p) if self.cost in SAMPLED else "finite", rank
+
+    def _last_variance(self, batch: Tensor) -> float:
+        """Return where the kernel's variance ends, in squared units of the standardised columns."""
+        if self.variance != "auto":
+            return float(self.variance)
+        if self.reading_ == "sampled":
+            batch = batch[: len(batch) // 2]
+        return kernel_variance(batch, _SHARE[self.reading_])
+
+    def _generator(self, D: int, variance: float) -> MixtureGenerator:
+        noise_features = self.noise_features or min(max(D, 2), _MOST_NOISE)
+        return MixtureGenerator(D, noise_features, tuple(self.hidden), variance)
+
+    def _finish(self, held: Tensor) -> None:
+        """Draw the density's centers, fit its variance, and measure the bound on rows that were held back."""
+        v = self.generator_.variance
+        self.centers_ = self.generator_(self.components).loc.double()
+        self.variance_ = likelihood_variance(held, self.centers_)
+        self.mixture_ = self._density()
+        p = GaussianMixture.from_samples(held[:_PROBE].double(), v)
+        q = self.generator_(p.components)
+        cost: Any = COSTS[self.cost]
+        self.bound_ = cost(p, q)
+        _ = self.bound_.log_bound
+        nearest = log_gram(p, q).amax(0) - log_diagonal(q, q)
+        self.reach_ = (nearest > math.log(_LEAST_KERNEL)).double().mean().item()
+        if self.reach_ < 0.5:
+            warnings.warn(
+                f"no gradient reaches {1 - self.reach_:.0%} of the centers at the kernel's last variance {v:.3g}: "
+                "increase variance, steps or batch_size" + ("." if self.anneal else ", or set anneal=True."),
+                stacklevel=3,
+            )
+
+    def _density(self) -> GaussianMixture:
+        mixture = GaussianMixture.from_samples(self.centers_, self.variance_)
+        return mixture.affine(torch.as_tensor(self.scale_), torch.as_tensor(self.mean_))

@@ -1,0 +1,159 @@
+"""Generators: modules without an input whose output is a mixture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from mixtura.distributions import GaussianMixture, Isotropic
+
+__all__ = ["FreeCenters", "MixtureGenerator"]
+
+
+class _Centers(nn.Module):
+    """Hold the variance of the centers, which a schedule may set or training may learn."""
+
+    log_variance: Tensor
+
+    def __init__(self, variance: float, learn_variance: bool) -> None:
+        super().__init__()
+        if not 0 < variance < math.inf:
+            raise ValueError(f"variance must be positive and finite, got {variance}.")
+        log_variance = torch.tensor(math.log(variance), dtype=torch.float64)
+        if learn_variance:
+            self.log_variance = nn.Parameter(log_variance)
+        else:
+            self.register_buffer("log_variance", log_variance)
+
+    @property
+    def variance(self) -> float:
+        """Variance of every component, in squared units of x."""
+        return math.exp(self.log_variance.item())
+
+    @variance.setter
+    def variance(self, variance: float) -> None:
+        with torch.no_grad():
+            self.log_variance.fill_(math.log(variance))
+
+    def _mixture(self, logits: Tensor, centers: Tensor) -> GaussianMixture:
+        variance = self.log_variance.exp()
+        return GaussianMixture(logits, centers, Isotropic(variance), validate_args=False)
+
+
+class FreeCenters(_Centers):
+    """Hold M centers that are parameters themselves: with a cost, a quantiser of a data set.
+
+    Args:
+        centers: where they start, shape ``(M, D)``, for example rows of the data.
+        variance: of every component, in squared units of x.
+        learn_weights: whether the weights are parameters; else all weigh alike.
+        learn_variance: whether the variance is a parameter.
+
+    Raises:
+        ValueError: where ``centers`` is not a matrix with rows or the variance is not positive.
+
+    Example:
+        >>> import torch, mixtura as mx
+        >>> mx.nn.FreeCenters(torch.randn(8, 2), variance=0.1)()
+        GaussianMixture(batch_shape=(), event_shape=(2,), components=8, covariance=Isotropic)
+    """
+
+    logits: Tensor
+
+    def __init__(
+        self, centers: Tensor, variance: float, learn_weights: bool = False, learn_variance: bool = False
+    ) -> None:
+        super().__init__(variance, learn_variance)
+        if centers.dim() != 2 or len(centers) == 0:
+            raise ValueError(f"centers must have the shape (M, D) with M > 0, got {tuple(centers.shape)}.")
+        self.centers = nn.Parameter(centers.detach().clone())
+        logits = torch.zeros(len(centers), dtype=centers.dtype)
+        if learn_weights:
+            self.logits = nn.Parameter(logits)
+        else:
+            self.register_buffer("logits", logits)
+
+    def forward(self) -> GaussianMixture:
+        """Return the mixture of all centers."""
+        return self._mixture(self.logits, self.centers)
+
+
+class MixtureGenerator(_Centers):
+    """Map noise to centers: every draw of n noise vectors is a mixture of n components.
+
+    Args:
+        out_features: number of dimensions D of x, or the shape ``(C, H, W)`` of images, which a convolutional trunk
+            makes and the mixture holds as vectors of ``C·H·W``.
+        noise_features: number of dimensions of the noise, standard normal.
+        hidden: widths of the layers; for images, channels of the coarsest feature map.
+        variance: of every component, in squared units of x.
+        learn_weights: whether the trunk emits a weight for every center; else all weigh alike.
+        learn_variance: whether the variance is a parameter.
+
+    Raises:
+        ValueError: where a size or the variance is not positive.
+
+    Example:
+        >>> import torch, mixtura as mx
+        >>> gen = mx.nn.MixtureGenerator(2, noise_features=2, hidden=(64, 64), variance=0.1)
+        >>> gen(100)
+        GaussianMixture(batch_shape=(), event_shape=(2,), components=100, covariance=Isotropic)
+    """
+
+    def __init__(
+        self,
+        out_features: int | Sequence[int],
+        noise_features: int = 2,
+        hidden: Sequence[int] = (128, 128),
+        variance: float = 1.0,
+        learn_weights: bool = False,
+        learn_variance: bool = False,
+    ) -> None:
+        super().__init__(variance, learn_variance)
+        shape = (out_features,) if isinstance(out_features, int) else tuple(out_features)
+        if len(shape) not in (1, 3) or min(*shape, noise_features, *hidden) < 1 or not hidden:
+            raise ValueError(
+                "out_features must be a number or (C, H, W), hidden name at least one width, and all be positive; "
+                f"got {out_features}, {tuple(hidden)} and noise_features = {noise_features}."
+            )
+        self.shape, self.noise_features, self.learn_weights = shape, noise_features, learn_weights
+        D = math.prod(shape)
+        if len(shape) == 1:
+            self.trunk = _vector_trunk(noise_features, hidden)
+            self.head = nn.Linear(hidden[-1], D)
+        else:
+            raise NotImplementedError
+        self.weight_head = nn.Linear(hidden[-1], 1) if learn_weights else None
+
+    def forward(self, n: int) -> GaussianMixture:
+        """Return a mixture of n centers made of fresh noise, which torch's generator draws.
+
+        Raises:
+            ValueError: where n is not positive.
+        """
+        if n < 1:
+            raise ValueError(f"n must be positive, got {n}.")
+        return self.from_noise(torch.randn(n, self.noise_features, device=self.log_variance.device))
+
+    def from_noise(self, noise: Tensor) -> GaussianMixture:
+        """Return the mixture of the centers of given noise, shape ``(n, noise_features)``."""
+        h = self.trunk(noise)
+        logits = h.new_zeros(len(h)) if self.weight_head is None else self.weight_head(h).squeeze(-1)
+        return self._mixture(logits, self.head(h))
+
+
+def _vector_trunk(noise_features: int, hidden: Sequence[int]) -> nn.Sequential:
+    """Return rectified layers: piecewise linear maps jump between modes within a little noise, smooth ones do not.
+
+    The first layer starts three times as wide as usual, with folds all over the noise.
+    """
+    widths = (noise_features, *hidden)
+    layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
+    with torch.no_grad():
+        for parameter in layers[0].parameters():
+            parameter.mul_(3)
+    return nn.Sequential(*(module for layer in layers for module in (layer, nn.ReLU())))
