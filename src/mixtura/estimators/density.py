@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,24 +16,29 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from torch import Tensor, nn
+from torch import Tensor
 
-from mixtura.costs import COSTS, SAMPLED, Bound, Cost, Reading, choose_reading
+from mixtura.costs import COSTS, Bound, Reading
 from mixtura.distributions import GaussianMixture
 from mixtura.estimators.storage import read_model, write_model
-from mixtura.hilbert import effective_rank, log_diagonal, log_gram
+from mixtura.hilbert import log_diagonal, log_gram
 from mixtura.nn import MixtureGenerator
-from mixtura.training import Annealing, Epoch, History, fit, fitting_threads, isolated_seed, progress
-from mixtura.training.variance import kernel_variance, likelihood_variance
+from mixtura.training import (
+    Annealing,
+    Epoch,
+    GeneratorPlan,
+    History,
+    fit_generator,
+    isolated_seed,
+    likelihood_variance,
+    plan_generator,
+)
 
 __all__ = ["MixtureDensityEstimator"]
 
 Array = NDArray[Any]
 Density = Literal["scalar", "vector_matrix", "matrix_matrix", "nuclear_norm", "likelihood", "bures"]
 
-_BATCH: dict[str, int] = {"finite": 128, "sampled": 512}
-_SHARE: dict[str, float] = {"finite": 0.3, "sampled": 0.68}
-"""Effective rank over size of a batch's Gram matrix at the kernel's last variance."""
 _LEAST_ROWS = 4
 _PROBE, _ROWS = 2048, 4096
 _MOST_NOISE = 64
@@ -73,9 +79,8 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         generator_: the trained :class:`~mixtura.nn.MixtureGenerator`, of standardised columns.
         bound_: the :class:`~mixtura.costs.Bound` of held-back rows against as many centers, at the kernel's last
             variance.
-        reading_: what ``reading`` has come to.
-        effective_rank_: of a batch of the data, over its size, which decided ``reading_``.
-        annealing_: the schedule of the kernel's variance, :class:`~mixtura.training.Annealing`.
+        plan_: the reading, the batch size and the variances that were chosen, and from what:
+            :class:`~mixtura.training.GeneratorPlan`.
         variance_: of the density, in squared units of the standardised columns.
         reach_: share of the centers which a kernel of the last variance connects with a held-back row.
         history_: the :class:`~mixtura.training.History` of the training.
@@ -88,7 +93,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         >>> model = mx.MixtureDensityEstimator(steps=400, random_state=0).fit(X)
         >>> model.sample(3).shape
         (3, 2)
-        >>> model.reading_
+        >>> model.plan_.reading
         'finite'
     """
 
@@ -159,46 +164,27 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         train, train_weight = z[held_back:], w[held_back:]
         held = z[:held_back] if held_back > 1 else train
 
-        self.reading_, self.effective_rank_ = self._read(train)
-        batch_size = min(self.batch_size or _BATCH[self.reading_], len(train))
-        target = self._last_variance(train[:batch_size])
-        start = 0.5 * train.double().var(0).sum().item() if self.anneal else target
-        self.annealing_ = Annealing(start, target)
-        cost = Cost(self.cost, self.reading_)
+        self.plan_ = plan_generator(
+            train,
+            self.cost,
+            reading=self.reading,
+            variance=self.variance,
+            batch_size=self.batch_size,
+            anneal=self.anneal,
+        )
         with isolated_seed(seed):
-            generator = self._generator(X_.shape[1], start)
-        generator.to(self.device)
-
-        def loss(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
-            x, weights = batch
-            p = GaussianMixture.from_samples(x, generator.variance, weights)
-            return cost(p, model(len(x)))
-
-        whole = np.resize(np.arange(len(train)), math.ceil(len(train) / batch_size) * batch_size)
-        data = [train[whole], train_weight[whole]]  # no batch is smaller than the others
-        epochs = math.ceil(self.steps / (len(whole) // batch_size))
-        work = batch_size * (sum(p.numel() for p in generator.parameters()) + batch_size * (X_.shape[1] + batch_size))
-
-        def before_step(done: float) -> None:
-            generator.variance = self.annealing_(done)
-
-        with fitting_threads(work), progress(epochs, enabled=self.verbose) as on_epoch:
-            self.history_ = fit(
-                generator,
-                loss,
-                data,
-                epochs=epochs,
-                batch_size=batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=0.0,
-                warmup=0.02,
-                seed=seed,
-                checkpoint=self.checkpoint,
-                on_epoch=on_epoch,
-                before_step=before_step,
-                settings=f"{cost} {self.annealing_}",
-            )
-        generator.variance = target
+            generator = self._generator(X_.shape[1]).to(self.device)
+        self.history_ = fit_generator(
+            generator,
+            train,
+            self.plan_,
+            weight=train_weight,
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            seed=seed,
+            checkpoint=self.checkpoint,
+            verbose=self.verbose,
+        )
         self.generator_ = generator.cpu().eval()
         with isolated_seed(seed), torch.no_grad():
             self._finish(held.cpu())
@@ -209,6 +195,12 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         with isolated_seed(int(check_random_state(self.random_state).randint(2**31))):
             return self.mixture_.sample((n,)).numpy()
+
+    def centers(self, n: int) -> Array:
+        """Make n fresh centers, shape (n, d), in units of X: samples without the density's own width."""
+        check_is_fitted(self)
+        with isolated_seed(int(check_random_state(self.random_state).randint(2**31))), torch.no_grad():
+            return self.generator_(n).loc.double().numpy() * self.scale_ + self.mean_
 
     def score_samples(self, X: ArrayLike) -> Array:
         """Return log p(x) of every row in nats, in units of X: shape (n,)."""
@@ -252,9 +244,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
             "params": params,
             "n_features_in_": self.n_features_in_,
             "feature_names_in_": None if names is None else list(names),
-            "reading": self.reading_,
-            "effective_rank": self.effective_rank_,
-            "annealing": vars(self.annealing_),
+            "plan": asdict(self.plan_),
             "variance": self.variance_,
             "reach": self.reach_,
             "bound": [b.log_value.item(), b.loss.item(), None if b.log_bound is None else b.log_bound.item()],
@@ -278,8 +268,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         self.n_features_in_ = config["n_features_in_"]
         if config["feature_names_in_"] is not None:
             self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
-        self.reading_, self.effective_rank_ = config["reading"], config["effective_rank"]
-        self.annealing_ = Annealing(**config["annealing"])
+        self.plan_ = GeneratorPlan(**config["plan"] | {"annealing": Annealing(**config["plan"]["annealing"])})
         self.variance_, self.reach_ = config["variance"], config["reach"]
         log_value, loss, log_bound = (None if v is None else torch.tensor(v).double() for v in config["bound"])
         assert log_value is not None
@@ -289,7 +278,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         self.mean_, self.scale_ = tensors["mean"].numpy(), tensors["scale"].numpy()
         self.centers_ = tensors["centers"]
         with isolated_seed(0):
-            self.generator_ = self._generator(self.n_features_in_, 1.0)
+            self.generator_ = self._generator(self.n_features_in_)
         state = {k.removeprefix("generator."): v for k, v in tensors.items() if k.startswith("generator.")}
         self.generator_.load_state_dict(state)
         self.generator_.eval()
@@ -300,36 +289,14 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         if self.cost not in COSTS or self.cost in ("trace", "conditional"):
             known = ", ".join(name for name in COSTS if name not in ("trace", "conditional"))
             raise ValueError(f"cost must be one of {known}, got {self.cost!r}.")
-        if self.variance != "auto" and not 0 < self.variance < math.inf:
-            raise ValueError(f"variance must be 'auto' or positive and finite, got {self.variance!r}.")
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be in [0, 1), got {self.validation_fraction}.")
-        if min(self.components, self.steps) < 1 or (self.batch_size is not None and self.batch_size < _LEAST_ROWS):
-            raise ValueError(
-                f"components and steps must be positive and batch_size at least {_LEAST_ROWS}, "
-                f"got {self.components}, {self.steps} and {self.batch_size}."
-            )
+        if self.components < 1:
+            raise ValueError(f"components must be positive, got {self.components}.")
 
-    def _read(self, z: Tensor) -> tuple[Reading, float]:
-        """Return the reading of a batch of the data, and the effective rank, over its size, that decides it."""
-        batch = z[: _BATCH["sampled"] // 2]
-        p = GaussianMixture.from_samples(batch, likelihood_variance(z[:_PROBE]))
-        rank = effective_rank(p).item() / len(batch)
-        if self.reading != "auto":
-            return self.reading, rank
-        return choose_reading(p) if self.cost in SAMPLED else "finite", rank
-
-    def _last_variance(self, batch: Tensor) -> float:
-        """Return where the kernel's variance ends, in squared units of the standardised columns."""
-        if self.variance != "auto":
-            return float(self.variance)
-        if self.reading_ == "sampled":
-            batch = batch[: len(batch) // 2]
-        return kernel_variance(batch, _SHARE[self.reading_])
-
-    def _generator(self, D: int, variance: float) -> MixtureGenerator:
+    def _generator(self, D: int) -> MixtureGenerator:
         noise_features = self.noise_features or min(max(D, 2), _MOST_NOISE)
-        return MixtureGenerator(D, noise_features, tuple(self.hidden), variance)
+        return MixtureGenerator(D, noise_features, tuple(self.hidden))
 
     def _finish(self, held: Tensor) -> None:
         """Draw the density's centers, fit its variance, and measure the bound on rows that were held back."""

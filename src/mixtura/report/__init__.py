@@ -1,5 +1,6 @@
 """Reports: one HTML file each, to be opened from disk."""
 
+from mixtura.report.experiment import experiment_chapter, experiment_report
 from mixtura.report.page import chapter, check_folder, page, paragraph, write_page
 from mixtura.report.regression import regression_chapter, regression_report
 from mixtura.report.scores import Score, Scores
@@ -9,6 +10,8 @@ __all__ = [
     "Scores",
     "chapter",
     "check_folder",
+    "experiment_chapter",
+    "experiment_report",
     "page",
     "paragraph",
     "regression_chapter",

@@ -1,5 +1,6 @@
 """One loop for every model of the library."""
 
+from mixtura.training.generation import GeneratorPlan, fit_generator, plan_generator
 from mixtura.training.history import Epoch, History
 from mixtura.training.loop import Loss, evaluate, fit
 from mixtura.training.progress import progress
@@ -16,15 +17,18 @@ from mixtura.training.variance import (
 __all__ = [
     "Annealing",
     "Epoch",
+    "GeneratorPlan",
     "History",
     "Loss",
     "evaluate",
     "fit",
+    "fit_generator",
     "fitting_threads",
     "isolated_seed",
     "kernel_variance",
     "likelihood_variance",
     "median_variance",
+    "plan_generator",
     "progress",
     "silverman_variance",
 ]

@@ -1,0 +1,122 @@
+"""The report on an experiment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixtura.experiments import Cell, Curves, Picture, Record, Scatter, Sheet, Table
+from mixtura.report.page import definitions, page, paragraph, picture, remarks, section, table, write_page
+from mixtura.report.style import BASELINE, GRID, MODEL, MUTED, TRUTH, canvas, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["experiment_chapter", "experiment_report"]
+
+_LINES = (MODEL, TRUTH, "#3b8f5a", "#8a5aa8", "#b58a1b", "#4fa3b8", "#a3455f", MUTED)
+_WIDTH = 9.4
+
+
+def experiment_report(path: str | Path, record: Record) -> None:
+    """Write the record of an experiment as one HTML file that needs nothing else.
+
+    Raises:
+        FileNotFoundError: where the folder of ``path`` does not exist.
+        ImportError: where matplotlib is not installed.
+    """
+    write_page(path, page(record.title, experiment_chapter(record), footer=f"Written by mixtura {version('mixtura')}."))
+
+
+def experiment_chapter(record: Record) -> str:
+    """Return the record of an experiment as a part of a page."""
+    parts = [paragraph(record.question, "lead"), remarks("What was found", record.findings)]
+    parts += [picture(_draw(p), p.caption, p.caption) for p in record.pictures]
+    parts += [section(t.title, _table(t)) for t in record.tables]
+    settings = [(str(k), str(v)) for k, v in record.settings.items()]
+    return "\n".join([*parts, section("Settings", definitions(settings))])
+
+
+def _table(t: Table) -> str:
+    words = next((i for i in range(len(t.columns)) if any(not isinstance(r[i], str) for r in t.rows)), len(t.columns))
+    return table(t.columns, [[_cell(c) for c in row] for row in t.rows], t.caption, words=max(words, 1))
+
+
+def _cell(value: Cell) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.1e}"
+    return str(value)
+
+
+@styled
+def _draw(p: Picture) -> Figure:
+    columns = min(p.columns, len(p.panels))
+    rows = math.ceil(len(p.panels) / columns)
+    width = _WIDTH / columns
+    figure, axes = canvas(_WIDTH, rows * max(_height(panel, width) for panel in p.panels), rows, columns)
+    for ax, panel in zip(axes, p.panels, strict=False):
+        ax.set_title(panel.title)
+        if isinstance(panel, Scatter):
+            _scatter(ax, panel)
+        elif isinstance(panel, Curves):
+            _curves(ax, panel)
+        else:
+            _sheet(ax, panel)
+    for ax in axes[len(p.panels) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def _height(panel: Scatter | Curves | Sheet, width: float) -> float:
+    if isinstance(panel, Sheet):
+        n, H, W = panel.images.shape[:3]
+        return 0.35 + width * math.ceil(n / panel.columns) * H / (panel.columns * W)
+    return 0.25 + (width if isinstance(panel, Scatter) else max(0.7 * width, 2.4))
+
+
+def _scatter(ax: Axes, panel: Scatter) -> None:
+    if panel.reference is not None:
+        ax.scatter(*panel.reference.T[:2], s=2, color=BASELINE, alpha=0.35, linewidths=0, rasterized=True)
+        low, high = panel.reference.min(0)[:2], panel.reference.max(0)[:2]
+        margin = 0.15 * (high - low)
+        ax.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+    ax.scatter(*panel.points.T[:2], s=3, color=MODEL, alpha=0.6, linewidths=0, rasterized=True)
+    ax.set(xticks=[], yticks=[], aspect="equal")
+
+
+def _curves(ax: Axes, panel: Curves) -> None:
+    ax.grid(color=GRID)
+    for colour, (name, y) in zip(_cycle(len(panel.lines)), panel.lines.items(), strict=True):
+        ax.plot(panel.x, y, color=colour, label=name, marker="o", markersize=3, linewidth=1.4)
+    if panel.log_x:
+        ax.set_xscale("log")
+    if panel.log_y:
+        ax.set_yscale("log")
+    ax.set(xlabel=panel.x_label, ylabel=panel.y_label)
+    if len(panel.lines) > 1:
+        ax.legend(fontsize=8)
+
+
+def _sheet(ax: Axes, panel: Sheet) -> None:
+    images = np.clip(np.asarray(panel.images, dtype=float), 0, 1)
+    n, H, W = images.shape[:3]
+    columns = min(panel.columns, n)
+    rows = math.ceil(n / columns)
+    sheet = np.ones((rows * H, columns * W, *images.shape[3:]))
+    for k, image in enumerate(images):
+        i, j = divmod(k, columns)
+        sheet[i * H : (i + 1) * H, j * W : (j + 1) * W] = image
+    ax.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
+
+
+def _cycle(n: int) -> Sequence[Any]:
+    return [_LINES[i % len(_LINES)] for i in range(n)]
