@@ -65,7 +65,8 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         anneal: whether the variance starts at the scale of the data; else it is its last value from the beginning.
         standardize: divide columns by their standard deviation; False where they have a common unit, as pixels do.
         steps: of the optimiser, rounded up to whole passes over the data.
-        batch_size: rows, and centers, per step; None chooses 128, or 512 for the sampled reading, in two halves.
+        batch_size: rows per step; None takes 512. The finite reading makes a quarter as many centers, the sampled
+            reading as many, and takes both as two halves.
         learning_rate: peak of the one-cycle rate.
         validation_fraction: share of the rows held back for the density's variance and ``bound_``; 0 uses the training
             rows for both.
@@ -104,13 +105,13 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         variance: float | Literal["auto"] = "auto",
         components: int = 2000,
         reading: Reading | Literal["auto"] = "auto",
-        hidden: Sequence[int] = (192, 192, 192, 192),
+        hidden: Sequence[int] = (192, 192, 192, 192, 192),
         noise_features: int | None = None,
         anneal: bool = True,
         standardize: bool = True,
-        steps: int = 5000,
+        steps: int = 6000,
         batch_size: int | None = None,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 1e-3,
         validation_fraction: float = 0.1,
         device: str = "cpu",
         checkpoint: str | Path | None = None,

@@ -23,7 +23,8 @@ from mixtura.training.variance import Annealing, kernel_variance, likelihood_var
 
 __all__ = ["GeneratorPlan", "fit_generator", "plan_generator"]
 
-_BATCH: dict[Reading, int] = {"finite": 128, "sampled": 512}
+_BATCH = 512
+_ROWS_PER_CENTER: dict[Reading, int] = {"finite": 4, "sampled": 1}
 _SHARE: dict[Reading, float] = {"finite": 0.3, "sampled": 0.68}
 """Effective rank over size of a batch's Gram matrix at the kernel's last variance."""
 _PROBE = 2048
@@ -40,7 +41,9 @@ class GeneratorPlan:
     effective_rank: float
     """Of a batch of the data over its size, at the variance of its leave-one-out likelihood; it chose the reading."""
     batch_size: int
-    """Rows, and centers, per step; the sampled reading takes them as two halves."""
+    """Rows per step."""
+    centers: int
+    """Centers per step; the sampled reading takes rows and centers as two halves."""
     annealing: Annealing
     """Variance of the kernel during the training."""
 
@@ -48,7 +51,7 @@ class GeneratorPlan:
         v = self.annealing
         return (
             f"{self.cost}, read as {self.reading} (effective rank of the data {self.effective_rank:.2f}), batches of "
-            f"{self.batch_size}, variance {v.start:.3g} to {v.target:.3g}"
+            f"{self.batch_size} rows and {self.centers} centers, variance {v.start:.3g} to {v.target:.3g}"
         )
 
 
@@ -65,15 +68,16 @@ def plan_generator(
 
     The reading follows the effective rank of a batch of 256 rows at the variance that their leave-one-out likelihood
     prefers: where it is nearly full, samples hardly meet, and batches are read as samples. The kernel's variance starts
-    at half of the data's total variance and ends where the effective rank of a batch is .3 of its size (finite), or
-    .68 of a half (sampled): see :func:`kernel_variance`.
+    at half of the data's total variance and ends where the effective rank of so many rows as there are centers is .3 of
+    their number (finite), or that of a half of them .68 (sampled): see :func:`kernel_variance`.
 
     Args:
         x: rows in random order, shape ``(N, D)``, N >= 4.
         cost: name of the cost.
         reading: ``"finite"``, ``"sampled"``, or ``"auto"``.
         variance: where the kernel's ends, in squared units of x, or ``"auto"``.
-        batch_size: rows per step; None takes 128, or 512 for the sampled reading.
+        batch_size: rows per step; None takes 512. The finite reading makes a quarter as many centers, the sampled
+            reading as many.
         anneal: whether the variance starts at the scale of the data; else it is its last value from the beginning.
 
     Raises:
@@ -84,23 +88,24 @@ def plan_generator(
         >>> from mixtura.training import plan_generator
         >>> x = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
         >>> print(plan_generator(x))
-        nuclear_norm, read as finite (effective rank of the data 0.08), batches of 128, variance 1.04 to 0.0551
+        nuclear_norm, read as finite (effective rank of the data 0.08), batches of 512 rows and 128 centers, variance
+        1.04 to 0.0551
     """
     if variance != "auto" and not 0 < variance < math.inf:
         raise ValueError(f"variance must be 'auto' or positive and finite, got {variance!r}.")
     if len(x) < 4 or (batch_size is not None and batch_size < 4):
         raise ValueError(f"x needs at least 4 rows and batch_size must be at least 4, got {len(x)} and {batch_size}.")
-    probe = GaussianMixture.from_samples(x[: _BATCH["sampled"] // 2], likelihood_variance(x[:_PROBE]))
+    probe = GaussianMixture.from_samples(x[: _BATCH // 2], likelihood_variance(x[:_PROBE]))
     rank = effective_rank(probe).item() / probe.components
     if reading == "auto":
         reading = choose_reading(probe) if cost in SAMPLED else "finite"
     Cost(cost, reading)  # says what is wrong with them
-    batch_size = min(batch_size or _BATCH[reading], len(x))
+    batch_size = batch_size or _BATCH
+    centers = max(4, batch_size // _ROWS_PER_CENTER[reading])
     if variance == "auto":
-        own = batch_size if reading == "finite" else batch_size // 2
-        variance = kernel_variance(x[:own], _SHARE[reading])
+        variance = kernel_variance(x[: centers if reading == "finite" else centers // 2], _SHARE[reading])
     start = 0.5 * x.double().var(0).sum().item() if anneal else variance
-    return GeneratorPlan(cost, reading, rank, batch_size, Annealing(start, variance))
+    return GeneratorPlan(cost, reading, rank, min(batch_size, len(x)), centers, Annealing(start, variance))
 
 
 def fit_generator(
@@ -109,15 +114,15 @@ def fit_generator(
     plan: GeneratorPlan,
     *,
     weight: Tensor | None = None,
-    steps: int = 5000,
-    learning_rate: float = 2e-3,
+    steps: int = 6000,
+    learning_rate: float = 1e-3,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     verbose: bool = False,
 ) -> History:
     """Train a generator in place, so that the mixture of its centers becomes that of the data.
 
-    Every step compares a batch of rows with as many fresh centers, both with the variance that the plan has come to.
+    Every step compares a batch of rows with fresh centers, both with the variance that the plan has come to.
 
     Args:
         generator: on the device of x; its variance ends as the plan's.
@@ -140,11 +145,11 @@ def fit_generator(
     Example:
         >>> import torch, mixtura as mx
         >>> from mixtura.training import fit_generator, plan_generator
-        >>> x = torch.randn(500, 2)
+        >>> x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
         >>> gen = mx.nn.MixtureGenerator(2, hidden=(32, 32))
-        >>> history = fit_generator(gen, x, plan_generator(x), steps=50)
-        >>> history.loss[-1] < history.loss[0]
-        True
+        >>> history = fit_generator(gen, x, plan_generator(x), steps=20)
+        >>> print(f"{gen.variance:.3f}")
+        0.055
     """
     if steps < 1:
         raise ValueError(f"steps must be positive, got {steps}.")
@@ -155,13 +160,13 @@ def fit_generator(
 
     def loss(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         rows, w = batch
-        return cost(GaussianMixture.from_samples(rows, generator.variance, w), model(len(rows)))
+        return cost(GaussianMixture.from_samples(rows, generator.variance, w), model(plan.centers))
 
     def before_step(done: float) -> None:
         generator.variance = plan.annealing(done)
 
     epochs = math.ceil(steps / batches)
-    work = B * (sum(p.numel() for p in generator.parameters()) + B * (x.shape[1] + B))
+    work = plan.centers * (sum(p.numel() for p in generator.parameters()) + B * (x.shape[1] + plan.centers))
     with fitting_threads(work), progress(epochs, enabled=verbose) as on_epoch:
         history = fit(
             generator,

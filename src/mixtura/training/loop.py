@@ -97,9 +97,9 @@ def fit(
     others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
     groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=epochs * steps, pct_start=warmup
-    )
+    total = epochs * steps
+    rising = min(max(warmup, 1.5 / total), 0.9)  # no phase of a short run may be empty
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=total, pct_start=rising)
     average = AveragedModel(model, multi_avg_fn=_moving_average(average_decay))
     history, best, best_score = History(), copy.deepcopy(average.module.state_dict()), math.inf
 

@@ -45,7 +45,7 @@ class Annealing:
 
     start: float
     target: float
-    share: float = 0.7
+    share: float = 0.95
 
     def __post_init__(self) -> None:
         if not (0 < self.start < math.inf and 0 < self.target < math.inf and 0 <= self.share <= 1):
@@ -98,8 +98,8 @@ def likelihood_variance(x: Tensor, centers: Tensor | None = None) -> float:
     r"""Return the variance v for which the mixture of the centers gives the data x the largest likelihood.
 
     Without centers the data are their own, each left out of its own density:
-    ``Σ_n log Σ_{m≠n} N(x_n; x_m, v) / (N-1)``. At the optimum ``v = (1/ND) Σ_nm r_nm ‖x_n - c_m‖²`` with the responsibilities r, which is solved by bisection. Of
-    many rows a thousand are scored, against all centers.
+    ``Σ_n log Σ_{m≠n} N(x_n; x_m, v) / (N-1)``. At the optimum ``v = (1/ND) Σ_nm r_nm ‖x_n - c_m‖²`` with the
+    responsibilities r, which is solved by bisection. Of many rows a thousand are scored, against all centers.
 
     Args:
         x: data, shape ``(N, D)``.
