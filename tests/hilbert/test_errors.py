@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from mixtura.distributions import GaussianMixture, Isotropic
+from mixtura.distributions import CauchyMixture, GaussianMixture, Isotropic, LaplaceMixture
 from mixtura.hilbert import (
     cauchy_schwarz_divergence,
     kernel_mean_discrepancy,
@@ -47,13 +47,17 @@ def test_a_pair_without_closed_form_says_which_pairs_exist(f: Callable[..., Any]
         f(p, Normal(0.0, 1.0))
 
 
-def test_the_kernel_needs_a_positive_variance_and_gaussian_mixtures() -> None:
+def test_the_kernel_needs_a_positive_variance_and_two_mixtures_of_its_family() -> None:
     p = random_case("full").mixture
     for wrong in (0.0, -1.0, float("nan"), float("inf"), torch.ones(2)):
         with pytest.raises(ValueError, match="variance of the kernel"):
             kernel_mean_discrepancy(p, p, wrong)
-    with pytest.raises(TypeError, match="q must be a GaussianMixture, got Normal"):
-        kernel_mean_discrepancy(p, Normal(0.0, 1.0), 1.0)  # pyright: ignore[reportArgumentType]
+    others: list[Any] = [Normal(0.0, 1.0), CauchyMixture(p.logits, p.loc, 1.0), LaplaceMixture(p.logits, p.loc, 1.0)]
+    for q in others:
+        with pytest.raises(TypeError, match=rf"q is a {type(q).__name__}.*GaussianMixture or two of CauchyMixture"):
+            kernel_mean_discrepancy(p, q, 1.0)
+    with pytest.raises(TypeError, match="p is a LaplaceMixture and q is a LaplaceMixture"):
+        kernel_mean_discrepancy(others[2], others[2], 1.0)
 
 
 def test_no_function_touches_the_global_state() -> None:

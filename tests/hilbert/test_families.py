@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from mixtura.distributions import CauchyMixture, GaussianMixture, Isotropic, LaplaceMixture, Mixture, VonMisesMixture
-from mixtura.hilbert import cauchy_schwarz_divergence, log_gram, log_inner, log_norm
+from mixtura.hilbert import cauchy_schwarz_divergence, kernel_mean_discrepancy, log_gram, log_inner, log_norm
 from tests.helpers import RTOL, assert_close
 
 FAMILIES = {"laplace": LaplaceMixture, "cauchy": CauchyMixture, "von mises": VonMisesMixture}
@@ -20,7 +22,7 @@ FAMILIES = {"laplace": LaplaceMixture, "cauchy": CauchyMixture, "von mises": Von
 
 def random_mixture(
     family: str, seed: int, batch: tuple[int, ...] = (), K: int = 3, D: int = 1, dtype: torch.dtype = torch.float64
-) -> Mixture:
+) -> Any:
     g = torch.Generator().manual_seed(seed)
     logits, loc = (torch.randn(*batch, K, *e, generator=g, dtype=torch.float64).to(dtype) for e in ((), (D,)))
     spread = torch.randn(*batch, K, *(() if family == "cauchy" else (D,)), generator=g, dtype=torch.float64).exp()
@@ -69,6 +71,47 @@ def test_cauchy_in_the_plane_is_the_integral() -> None:
     points = torch.stack(torch.meshgrid(x, x, indexing="ij"), -1)
     value = (p.log_prob(points) + q.log_prob(points)).exp()
     assert_close(log_inner(p, q), torch.log(weight @ value @ weight), 1e-6, 1)
+
+
+def test_cauchy_discrepancy_in_one_dimension_is_the_integral_over_frequencies() -> None:
+    """``1 / (1 + d²/v) = ½ √v ∫ e^(-√v |t|) e^(i t d) dt``, and a component's characteristic function is known."""
+    p, q = (random_mixture("cauchy", seed, K=2) for seed in (5, 6))
+    v = 0.7
+
+    def phi(m: Mixture, t: float) -> complex:
+        terms = m.logits.softmax(-1) * torch.exp(1j * t * m.loc[:, 0] - m._spread.parameter * t)
+        return complex(terms.sum())
+
+    def integrand(t: float) -> float:
+        return math.sqrt(v) * math.exp(-math.sqrt(v) * t) * abs(phi(p, t) - phi(q, t)) ** 2
+
+    exact, _ = quad(integrand, 0, 60, epsabs=1e-13, epsrel=1e-11, limit=300)
+    assert_close(kernel_mean_discrepancy(p, q, v).square(), exact, 1e-8)
+
+
+@pytest.mark.parametrize("D", [1, 2, 5, 3072])
+def test_cauchy_discrepancy_of_point_masses_is_that_of_the_kernel_matrix(D: int) -> None:
+    g, v = torch.Generator().manual_seed(0), 0.8 * D
+    x, y = torch.randn(5, D, generator=g).double(), torch.randn(4, D, generator=g).double() + 0.3
+
+    def mean(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (1 + torch.cdist(a, b).square() / v).pow(-0.5 * (D + 1)).mean()
+
+    p, q = (CauchyMixture(torch.zeros(len(a)).double(), a, 1e-13) for a in (x, y))
+    expected = (mean(x, x) + mean(y, y) - 2 * mean(x, y)).sqrt()
+    assert_close(kernel_mean_discrepancy(p, q, v), expected, 1e-9)
+    assert kernel_mean_discrepancy(p, p, v).item() == 0
+
+
+def test_derivatives_of_the_cauchy_discrepancy() -> None:
+    p, q = random_mixture("cauchy", 7, K=2, D=2), random_mixture("cauchy", 8, K=3, D=2)
+    inputs = [t.detach().clone().requires_grad_() for t in (p.loc, p._spread.parameter, p.logits)]
+
+    def f(loc: torch.Tensor, scale: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        return kernel_mean_discrepancy(CauchyMixture(logits, loc, scale, validate_args=False), q, 0.5)
+
+    assert torch.autograd.gradcheck(f, inputs)
+    assert torch.autograd.gradgradcheck(f, inputs)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -11,24 +11,28 @@ from torch import Tensor
 
 from mixtura.hilbert.distances import FEW_DIMENSIONS, TOLERANCE, product_error
 
-__all__ = ["Blocks", "Columns"]
+__all__ = ["BITS", "Blocks", "Columns"]
+
+BITS = 1 / math.log(2)
+"""Bits in a nat."""
 
 Columns = slice | Tensor
 """A range of columns, or their indices."""
 _COLUMNS = 2048
-_PAIRS_CACHE, _PAIRS_PRODUCT, _PAIRS_ACCELERATOR = 2**16, 2**21, 2**24
+_PAIRS_CACHE, _PAIRS_PRODUCT, _PAIRS_ACCELERATOR = 2**18, 2**21, 2**24
 """Pairs in one block: what stays in a cache, what a product of matrices needs, what fills an accelerator."""
 
 
 @dataclass
 class Blocks:
-    """Hold ``w_i N(x_i - y_j; 0, s_ij I) = e^(constant + e_ij)`` with ``s_ij = v_i + u_j``, a block of pairs at a time.
+    """Hold ``w_i N(x_i - y_j; 0, s_ij I) = e^constant 2^(e_ij)`` with ``s_ij = v_i + u_j``, a block of pairs at a time.
 
     Few dimensions: exact differences, one N x M buffer for each coordinate. Many: products of centred matrices, in
-    float64 where float32 would lose digits; exact differences where float64 would, too.
+    float64 where float32 would lose digits; exact differences where float64 would, too. Exponents are in bits, because
+    a processor takes powers of two more than twice as fast as those of e.
     """
 
-    a: Tensor  # log-weights, (N,)
+    a: Tensor  # log2-weights, (N,)
     x: Tensor
     v: Tensor
     y: Tensor  # centred
@@ -49,7 +53,7 @@ class Blocks:
         """Choose the arithmetic for the data."""
         x, v, y, u = (t.detach() for t in (x, v, y, u))
         s = (v.double().mean() + u.double().mean()).item()
-        a = log_w.detach()
+        a = log_w.detach() * BITS
         if x.shape[1] <= FEW_DIMENSIONS:
             return cls(a.to(x), x, v, y, u, s, keep=keep)
         center = 0.5 * (x.mean(0) + y.mean(0))
@@ -106,33 +110,35 @@ class Blocks:
         distances = self._distances(i, j)
         E = self._buffer("exponents", tuple(distances.shape)) if self.keep else distances
         if self.tied:
-            torch.add(self.a[i].unsqueeze(-1), distances, alpha=-0.5 / self.s, out=E)
+            torch.add(self.a[i].unsqueeze(-1), distances, alpha=self._scale, out=E)
         else:
             s = self._s(i, j)
-            torch.div(distances, s, out=E).mul_(-0.5).add_(self.a[i].unsqueeze(-1)).sub_(
-                (s / self.s).log_(), alpha=0.5 * self.D
+            torch.div(distances, s, out=E).mul_(-0.5 * BITS).add_(self.a[i].unsqueeze(-1)).sub_(
+                (s / self.s).log2_(), alpha=0.5 * self.D
             )
         return E if shift is None else E.sub_(shift)
 
     def powers(self, exponents: Tensor) -> Tensor:
-        """Return the exponential in place, never smaller than what no sum could notice.
+        """Return the powers of two in place, never smaller than what no sum could notice.
 
         A processor is up to a hundred times slower where a number is so small that it loses digits (a subnormal one).
         """
-        return exponents.clamp_min_(-80.0 if exponents.dtype == torch.float32 else -690.0).exp_()
+        return exponents.clamp_min_(-115.0 if exponents.dtype == torch.float32 else -995.0).exp2_()
 
     def variance_moment(self, E: Tensor, i: slice, j: Columns) -> Tensor:
         """Return ``E_ij (‖x_i - y_j‖² / s - D) / 2s`` in place of the distances that were kept."""
         s = self._s(i, j)
         return self._buffers["distances"].div_(s).sub_(self.D).mul_(E).div_(2 * s)
 
-    def offset_columns(self, E: Tensor, i: slice, j: Columns) -> Tensor:
-        """Return ``Σ_i E_ij (x_i - y_j) / s``, shape ``(D, M)``; uses up the offsets."""
+    def offset_columns(self, E: Tensor, total: Tensor, i: slice, j: Columns) -> Tensor:
+        """Return ``Σ_i E_ij (x_i - y_j) / s``, shape ``(D, M)``, for ``total = Σ_i E_ij``; uses up the offsets."""
         W = E if self.tied else E.div_(self._s(i, j))
         if self._few:
             R = self._buffers["offsets"].mul_(W).sum(1)
         else:
-            R = self._buffers["points"][:, : self.D].T @ W - self._yt[:, j] * W.sum(0)
+            R = self._buffer("sums", (self.D, W.shape[1]))
+            torch.mm(self._buffers["points"][:, : self.D].T, W, out=R)
+            R.addcmul_(self._yt[:, j], total if self.tied else W.sum(0), value=-1)
         return R.div_(self.s) if self.tied else R
 
     def offset_rows(self, E: Tensor, i: slice, j: Columns) -> Tensor:
@@ -170,21 +176,20 @@ class Blocks:
         first, *others = self._offsets(i, j)
         at_once = shift is not None and self._equal
         start = self.a[0] - shift if at_once and shift is not None else self.a[i].unsqueeze(-1)
-        c = -0.5 / self.s
-        E = torch.addcmul(start, first, first, value=c, out=self._buffer("exponents", tuple(first.shape)))
+        E = torch.addcmul(start, first, first, value=self._scale, out=self._buffer("exponents", tuple(first.shape)))
         for t in others:
-            E.addcmul_(t, t, value=c)
+            E.addcmul_(t, t, value=self._scale)
         return E if shift is None or at_once else E.sub_(shift)
 
     def _product(self, i: slice, j: Columns, shift: Tensor | None) -> Tensor:
-        """Return ``[x_i, a_i - ‖x_i‖² / 2s, 1] · [y_j / s, 1, -‖y_j‖² / 2s - shift_j]``: exponents as one product."""
+        """Return ``[x_i, a_i + c‖x_i‖², 1] · [-2c y_j, 1, c‖y_j‖² - shift_j]``: exponents as one product."""
         assert self.norms is not None
-        xx, yy = (norms * (-0.5 / self.s) for norms in (self.norms[0][i], self.norms[1][j]))
+        xx, yy = (norms * self._scale for norms in (self.norms[0][i], self.norms[1][j]))
         X = self._points(i, extra=2)
         X[:, self.D] = self.a[i] + xx
         X[:, self.D + 1] = 1
         Y = self._buffer("columns", (yy.shape[0], X.stride(0)))[:, : self.D + 2]
-        torch.div(self.y[j], self.s, out=Y[:, : self.D])
+        torch.mul(self.y[j], -2 * self._scale, out=Y[:, : self.D])
         Y[:, self.D] = 1
         Y[:, self.D + 1] = yy if shift is None else yy - shift
         return torch.mm(X, Y.T, out=self._buffer("exponents", (X.shape[0], Y.shape[0])))
@@ -209,6 +214,11 @@ class Blocks:
         if buffer is None or buffer.shape != shape:
             buffer = self._buffers[name] = self.y.new_empty(shape)
         return buffer
+
+    @property
+    def _scale(self) -> float:
+        """c of the exponents ``a_i + c ‖x_i - y_j‖²``, where variances are tied."""
+        return -0.5 * BITS / self.s
 
     @property
     def _few(self) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from mixtura.distributions import Covariance, Diagonal, Full, GaussianMixture, Isotropic
+from mixtura.distributions import CauchyMixture, Covariance, Diagonal, Full, GaussianMixture, Isotropic
 from mixtura.hilbert.inner import exact_log_inner
 from mixtura.hilbert.table import common_dtype
 
@@ -68,21 +68,31 @@ def l2_distance(p: Distribution, q: Distribution) -> Tensor:
     return _distance(p, q, 0.0).to(common_dtype(p, q))
 
 
-def kernel_mean_discrepancy(p: GaussianMixture, q: GaussianMixture, variance: float | Tensor) -> Tensor:
-    r"""Return the maximum mean discrepancy of p and q for a Gaussian kernel, shape ``(*B)``.
+def kernel_mean_discrepancy(
+    p: GaussianMixture | CauchyMixture, q: GaussianMixture | CauchyMixture, variance: float | Tensor
+) -> Tensor:
+    r"""Return the maximum mean discrepancy of p and q for the kernel of their family, shape ``(*B)``.
 
-    ``‖∫ k(·, x) (p(x) - q(x)) dx‖`` in the Hilbert space of the kernel ``k(x, y) = exp(-‖x - y‖² / 2v)``, normalised to
-    ``k(x, x) = 1``, so the result lies between 0 and √2 in any dimension. Its square is
-    ``∫∫ k(x, y) (p - q)(x) (p - q)(y) dx dy``: the square of :func:`l2_distance` with ``S + S' + v I`` for ``S + S'``,
-    times ``(2πv)^(D/2)``. The mixtures are integrated exactly: nothing is sampled. The gradient at p = q is zero.
+    ``‖∫ k(·, x) (p(x) - q(x)) dx‖`` in the Hilbert space of the kernel, normalised to ``k(x, x) = 1``, so the result
+    lies between 0 and √2 in any dimension. Its square is ``∫∫ k(x, y) (p - q)(x) (p - q)(y) dx dy``: the square of
+    :func:`l2_distance` of p and q convolved with the root of k. That is exact where the family is closed under it:
+
+    ========  =======================================  ==========================
+    family    k(x, y)                                  what its root adds
+    ========  =======================================  ==========================
+    Gaussian  ``exp(-‖x - y‖² / 2v)``                  ``v/2`` to every variance
+    Cauchy    ``(1 + ‖x - y‖² / v)^(-(D + 1)/2)``      ``√v / 2`` to every scale
+    ========  =======================================  ==========================
+
+    The mixtures are integrated exactly: nothing is sampled. The gradient at p = q is zero.
 
     Args:
-        p: Gaussian mixture, batch shape ``*B``.
-        q: Gaussian mixture in the same space; batch shapes broadcast.
+        p: Gaussian or Cauchy mixture, batch shape ``*B``.
+        q: mixture of the same family in the same space; batch shapes broadcast.
         variance: v of the kernel in squared units of x, positive.
 
     Raises:
-        TypeError: where p or q is not a Gaussian mixture.
+        TypeError: where p and q are not both Gaussian or both Cauchy mixtures.
         ValueError: where v is not positive, p and q live in different spaces or their batches do not broadcast.
 
     Source:
@@ -97,15 +107,20 @@ def kernel_mean_discrepancy(p: GaussianMixture, q: GaussianMixture, variance: fl
         >>> kernel_mean_discrepancy(p, q, variance=0.5).square()  # 2 - 2 exp(-1)
         tensor(1.2642)
     """
-    for name, mixture in (("p", p), ("q", q)):
-        if not isinstance(mixture, GaussianMixture):
-            raise TypeError(f"{name} must be a GaussianMixture, got {type(mixture).__name__}.")
+    if not any(isinstance(p, family) and isinstance(q, family) for family in (GaussianMixture, CauchyMixture)):
+        raise TypeError(
+            f"p is a {type(p).__name__} and q is a {type(q).__name__}: a kernel mean discrepancy is exact for two "
+            "of GaussianMixture or two of CauchyMixture."
+        )
     v = torch.as_tensor(variance, dtype=torch.float64, device=p.loc.device)
     if v.dim() > 0 or not bool(v > 0) or not bool(torch.isfinite(v)):
         raise ValueError(f"variance of the kernel must be one positive finite number, got {variance}.")
     D = p.event_shape.numel()
-    log_scale = 0.5 * D * (2 * math.pi * v).log()
-    return _distance(_smooth(p, v / 2), _smooth(q, v / 2), log_scale).to(common_dtype(p, q))
+    if isinstance(p, GaussianMixture):
+        log_peak = -0.5 * D * (2 * math.pi * v).log()
+    else:
+        log_peak = math.lgamma(0.5 * (D + 1)) - 0.5 * (D + 1) * math.log(math.pi) - 0.5 * D * v.log()
+    return _distance(_smooth(p, v), _smooth(q, v), -log_peak).to(common_dtype(p, q))
 
 
 def _angle(log_pq: Tensor, log_pp: Tensor, log_qq: Tensor) -> Tensor:
@@ -135,7 +150,15 @@ def _distance(p: Distribution, q: Distribution, log_scale: Tensor | float) -> Te
     return torch.where(same, torch.zeros_like(square), root * torch.exp(0.5 * unit))
 
 
-def _smooth(p: GaussianMixture, v: Tensor) -> GaussianMixture:
+def _smooth(p: GaussianMixture | CauchyMixture, v: Tensor) -> GaussianMixture | CauchyMixture:
+    """Return p convolved with the root of the kernel."""
+    if isinstance(p, GaussianMixture):
+        return _smooth_gaussian(p, v / 2)
+    scale = p.scale.double() + 0.5 * v.sqrt()
+    return CauchyMixture(p.logits, p.loc.double(), scale, event_dim=len(p.event_shape), validate_args=False)
+
+
+def _smooth_gaussian(p: GaussianMixture, v: Tensor) -> GaussianMixture:
     """Return p convolved with ``N(0, v I)``; in float64 where D logs of a float32 variance would add up to an error."""
     covariance: Any = p.covariance.to(p.loc.new_empty((), dtype=torch.float64))
     wider: Covariance
