@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 from torch.distributions import Distribution
 from torch.utils.checkpoint import checkpoint
 
@@ -103,14 +102,14 @@ def log_projected_values(p: Distribution, q: Distribution) -> Tensor:
 
 
 def _basis(p: Distribution, q: Distribution) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the correlations R of q's components, their Cholesky factor and the logs of q's norms, in float64."""
+    """Return the jittered correlations R of q's components, their Cholesky factor and the logs of q's norms."""
     find_form(p, q)
     make, _ = find_form(q, q)
     log_s = 0.5 * log_diagonal(q, q)  # (*B, M)
     log_G = split_pairs(make(q, q, torch.float64))
     R = (log_G - log_s.unsqueeze(-1) - log_s.unsqueeze(-2)).exp()
-    L, _ = jittered_cholesky(R.detach(), JITTER[common_dtype(p, q)])
-    return R, L, log_s
+    L, jitter = jittered_cholesky(R.detach(), JITTER[common_dtype(p, q)])
+    return R + jitter * torch.eye(R.shape[-1], dtype=R.dtype, device=R.device), L, log_s
 
 
 def _blocks(p: Any, q: Any) -> list[tuple[Form, Tensor]]:
@@ -125,10 +124,11 @@ def _blocks(p: Any, q: Any) -> list[tuple[Form, Tensor]]:
 
 
 def _rows(form: Form, log_w: Tensor, R: Tensor, L: Tensor, log_s: Tensor) -> Tensor:
-    """Return the log of the share of a block of rows."""
+    """Return the log of the share of a block of rows, very small where none of them has a weight."""
     A = _scaled(form, log_w, log_s)
-    unit = A.detach().amax((-2, -1), keepdim=True)
-    return 2 * unit[..., 0, 0] + _project((A - unit).exp(), R, L).log()
+    unit = A.detach().amax((-2, -1), keepdim=True).clamp_min(-1e300)
+    share = _project((A - unit).exp(), R, L).clamp_min(torch.finfo(A.dtype).tiny)
+    return 2 * unit[..., 0, 0] + share.log()
 
 
 def _again(form: Form, log_w: Tensor, R: Tensor, L: Tensor, log_s: Tensor) -> Tensor:
@@ -151,24 +151,26 @@ def _scaled(form: Form, log_w: Tensor, log_s: Tensor) -> Tensor:
 
 
 def _project(A: Tensor, R: Tensor, L: Tensor) -> Tensor:
-    """Return ``tr A (R + εI)⁻¹ Aᵀ`` as a sum of squares, for the Cholesky factor L of ``R + εI``, shape ``(*B)``."""
+    """Return ``tr A R⁻¹ Aᵀ`` as a sum of squares, for the Cholesky factor L of R, shape ``(*B)``."""
     found: Any = _Project.apply(A, R, L)
     return found
 
 
 class _Project(Function):
-    """With ``W = A (R + εI)⁻¹`` the gradient is 2W in A and ``-Wᵀ W`` in R: two triangular solutions, no inverse."""
+    """With ``W = A R⁻¹`` the gradient is 2W in A and ``-Wᵀ W`` in R: two triangular solutions, no inverse."""
 
     @staticmethod
     def forward(ctx: Any, A: Tensor, R: Tensor, L: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         Z = torch.linalg.solve_triangular(L, A.mT, upper=False)  # (*B, M, n)
-        ctx.save_for_backward(Z, L)
+        ctx.save_for_backward(A, R, Z, L)
         return Z.square().sum((-2, -1))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        Z, L = ctx.saved_tensors
+        A, R, Z, L = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated once more
+            L = torch.linalg.cholesky(R)
+            Z = torch.linalg.solve_triangular(L, A.mT, upper=False)
         g = g[..., None, None]
         W = torch.linalg.solve_triangular(L.mT, Z, upper=True)  # (*B, M, n)
         gA = 2 * g * W.mT if ctx.needs_input_grad[0] else None

@@ -86,10 +86,10 @@ class MixtureGenerator(_Centers):
     """Map noise to centers: every draw of n noise vectors is a mixture of n components.
 
     Args:
-        out_features: number of dimensions D of x, or the shape ``(C, H, W)`` of images, which a convolutional trunk
-            makes and the mixture holds as vectors of ``C·H·W``.
+        out_features: number of dimensions D of x, or the shape ``(C, H, W)`` of images with values in [0, 1], H and W
+            multiples of four, which convolutions make and the mixture holds as vectors of ``C·H·W``.
         noise_features: number of dimensions of the noise, standard normal.
-        hidden: widths of the layers; for images, channels of the coarsest feature map.
+        hidden: widths of the layers; for images the last one is the number of channels at a quarter of the size.
         variance: of every component, in squared units of x.
         learn_weights: whether the trunk emits a weight for every center; else all weigh alike.
         learn_variance: whether the variance is a parameter.
@@ -121,13 +121,18 @@ class MixtureGenerator(_Centers):
                 f"got {out_features}, {tuple(hidden)} and noise_features = {noise_features}."
             )
         self.shape, self.noise_features, self.learn_weights = shape, noise_features, learn_weights
+        if len(shape) == 3 and (shape[1] % 4 or shape[2] % 4 or len(hidden) < 2):
+            raise ValueError(
+                "images need H and W that are multiples of 4, and hidden a width and a number of channels; "
+                f"got {shape} and {tuple(hidden)}."
+            )
         D = math.prod(shape)
         if len(shape) == 1:
-            self.trunk = _vector_trunk(noise_features, hidden)
-            self.head = nn.Linear(hidden[-1], D)
+            self.trunk, self.head = _vector_trunk(noise_features, hidden), nn.Linear(hidden[-1], D)
         else:
-            raise NotImplementedError
-        self.weight_head = nn.Linear(hidden[-1], 1) if learn_weights else None
+            self.trunk, self.head = _image_trunk(noise_features, hidden), _image_head(hidden, shape)
+        width = hidden[-1] if len(shape) == 1 else hidden[-2]
+        self.weight_head = nn.Linear(width, 1) if learn_weights else None
 
     def forward(self, n: int) -> GaussianMixture:
         """Return a mixture of n centers made of fresh noise, which torch's generator draws.
@@ -157,3 +162,27 @@ def _vector_trunk(noise_features: int, hidden: Sequence[int]) -> nn.Sequential:
         for parameter in layers[0].parameters():
             parameter.mul_(3)
     return nn.Sequential(*(module for layer in layers for module in (layer, nn.ReLU())))
+
+
+def _image_trunk(noise_features: int, hidden: Sequence[int]) -> nn.Sequential:
+    widths = (noise_features, *hidden[:-1])
+    return nn.Sequential(*(m for a, b in pairwise(widths) for m in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())))
+
+
+def _image_head(hidden: Sequence[int], shape: Sequence[int]) -> nn.Sequential:
+    """Return two transposed convolutions that double a feature map each (Radford, Metz & Chintala 2016)."""
+    (C, H, W), (width, channels) = shape, hidden[-2:]
+    h, w = H // 4, W // 4
+    half = max(1, channels // 2)
+    return nn.Sequential(
+        nn.Linear(width, channels * h * w),
+        nn.BatchNorm1d(channels * h * w),
+        nn.ReLU(),
+        nn.Unflatten(1, (channels, h, w)),
+        nn.ConvTranspose2d(channels, half, 4, stride=2, padding=1),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        nn.ConvTranspose2d(half, C, 4, stride=2, padding=1),
+        nn.Sigmoid(),
+        nn.Flatten(),
+    )

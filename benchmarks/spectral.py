@@ -1,0 +1,174 @@
+"""Nuclear norms of Gram matrices beside torch.linalg.svdvals and automatic differentiation.
+
+    OMP_NUM_THREADS=1 python benchmarks/spectral.py
+
+Every number is the median of interleaved runs, one thread, value *and* gradient in the centers of the model, from the
+points, float32. The errors are relative to float64. "reached" compares with the targets of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from torch import Tensor
+
+from mixtura.distributions import GaussianMixture
+from mixtura.hilbert.spectral import log_nuclear_norm
+from mixtura.hilbert.spectral.matrix import Method, certified
+
+Work = Callable[[], tuple[Tensor, Tensor]]
+VARIANCE = 0.05
+"""Of components, for standard normal points in two dimensions; effective rank about 100."""
+MEMORY = """
+import torch
+torch.set_num_threads(1)
+from mixtura.distributions import GaussianMixture
+from mixtura.hilbert.spectral import log_nuclear_norm
+def ours(p, y):
+    log_nuclear_norm(p, GaussianMixture.from_samples(y, {variance}), {method!r}).backward()
+def peer(p, y):
+    C = torch.exp(-torch.cdist(p.loc, y).square() / (4 * {variance}))
+    torch.linalg.svdvals(C).sum().log().backward()
+def points(N, M):
+    return GaussianMixture.from_samples(torch.randn(N, 2), {variance}), torch.randn(M, 2, requires_grad=True)
+job = {job}
+job(*points(5000, 32))
+p, y = points({N}, {M})
+def status(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
+before = status("VmRSS")
+job(p, y)
+print((status("VmHWM") - before) / 1024)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--rows", type=int, default=100_000, help="N of the tall rows")
+    parser.add_argument("--square", type=int, default=2048, help="N = M of the square rows")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    print(f"torch {torch.__version__}, {options.runs} runs, components of variance {VARIANCE}")
+    print(f"{'work':34}{'peer':24}{'ours':>9}{'peer':>9}{'ratio':>8}{'target':>8}  reached")
+    tall(options.rows, 512, options.runs)
+    square(options.square, options.runs)
+    million(10 * options.rows, 256)
+
+
+def tall(N: int, M: int, runs: int) -> None:
+    x, y = torch.randn(N, 2), torch.randn(M, 2)
+    seconds, results = interleaved({"ours": lambda: ours(x, y, "tall"), "svdvals": lambda: peer(x, y)}, runs)
+    work = f"nuclear norm N={N} M={M} d=2"
+    error = compare_with_float64(work, x, y, results)
+    compare(work, seconds, 4 if error > 1e-4 else 2.5)
+    own, other = memory(N, M, "ours"), memory(N, M, "peer")
+    line("  extra memory, MB", "svdvals + autograd", own, other, other / own, "10x", other / own >= 10)
+
+
+def square(N: int, runs: int) -> None:
+    x, y = torch.randn(N, 2), torch.randn(N, 2)
+    works: dict[str, Work] = {"ours": lambda: ours(x, y, "decaying", 1e-2), "svdvals": lambda: peer(x, y)}
+    works["auto"] = lambda: ours(x, y, "auto")
+    seconds, results = interleaved(works, runs)
+    for name, tolerance in (("ours", 1e-2), ("auto", 1e-4)):
+        work = f"nuclear norm N=M={N} d=2 {tolerance:g}"
+        compare_with_float64(work, x, y, {name: results[name], "svdvals": results["svdvals"]})
+        compare(work, {"ours": seconds[name], "svdvals": seconds["svdvals"]}, 10)
+        found = certified(kernel(x, y), "decaying", tolerance)
+        width = float(found.upper / found.lower - 1)
+        line("  certificate", "-", width, "", "", "<1e-2", width < 1e-2)
+
+
+def million(N: int, M: int) -> None:
+    x, y = torch.randn(N, 2), torch.randn(M, 2)
+    start = time.perf_counter()
+    ours(x, y, "tall")
+    line(f"nuclear norm N={N} M={M} d=2", "-", time.perf_counter() - start, "", "", "", None)
+    extra = memory(N, M, "ours")
+    line("  extra memory, MB", "-", extra, "", "", "<64", extra < 64)
+
+
+def ours(x: Tensor, y: Tensor, method: Method, tolerance: float = 1e-4) -> tuple[Tensor, Tensor]:
+    data = GaussianMixture.from_samples(x, VARIANCE)
+    return with_gradient(
+        y, lambda c: log_nuclear_norm(data, GaussianMixture.from_samples(c, VARIANCE), method, tolerance)
+    )
+
+
+def kernel(x: Tensor, y: Tensor) -> Tensor:
+    return torch.exp(-torch.cdist(x, y).square() / (4 * VARIANCE))
+
+
+def peer(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Up to a constant, the log of the nuclear norm, as one writes it in torch."""
+    return with_gradient(y, lambda c: torch.linalg.svdvals(kernel(x, c)).sum().log())
+
+
+def exact(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return ours(x.double(), y.double(), "tall" if len(x) > 4 * len(y) else "dense")
+
+
+def with_gradient(y: Tensor, f: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    centers = y.clone().requires_grad_()
+    value = f(centers)
+    (gradient,) = torch.autograd.grad(value, centers)
+    return value.detach(), gradient
+
+
+def compare_with_float64(work: str, x: Tensor, y: Tensor, results: dict[str, tuple[Tensor, Tensor]]) -> float:
+    """Print the error of each gradient and of our value, which is returned."""
+    print(work)
+    value, gradient = exact(x, y)
+    error = 0.0
+    for name, (own, own_gradient) in results.items():
+        off = float((own_gradient - gradient).abs().max() / gradient.abs().max())
+        line("  gradient error", name, f"{off:.1e}", "", "", "", None)
+        if name != "svdvals":
+            error = float((own - value).abs())
+            line("  value error", name, f"{error:.1e}", "", "", "", None)
+    return error
+
+
+def memory(N: int, M: int, job: str) -> float:
+    code = MEMORY.format(N=N, M=M, job=job, variance=VARIANCE, method="tall")
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def interleaved(works: dict[str, Work], runs: int) -> tuple[dict[str, float], dict[str, tuple[Tensor, Tensor]]]:
+    """Return the median seconds and the results of all works, run in turn after one warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    results = {name: work() for name, work in works.items()}
+    for _ in range(runs):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}, results
+
+
+def compare(work: str, seconds: dict[str, float], target: float) -> None:
+    own, other = seconds["ours"], seconds["svdvals"]
+    line("  seconds", "svdvals + autograd", own, other, other / own, f"{target:g}x", other / own >= target)
+
+
+def line(work: str, peer: str, own: Any, other: Any, ratio: Any, target: str, reached: bool | None) -> None:
+    cells = [f"{c:.4g}" if isinstance(c, float) else c for c in (own, other, ratio)]
+    answer = "" if reached is None else "yes" if reached else "no"
+    print(f"{work:34}{peer:24}{cells[0]:>9}{cells[1]:>9}{cells[2]:>8}{target:>8}  {answer}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
