@@ -30,6 +30,6 @@ def _decompose(A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     try:
         U, s, Vh = torch.linalg.svd(A, full_matrices=False)
         return U, s, Vh
-    except torch.linalg.LinAlgError:
+    except RuntimeError:
         V, s, Uh = torch.linalg.svd(A.flip(-2).mT, full_matrices=False)
         return Uh.mT.flip(-2), s, V.mT
