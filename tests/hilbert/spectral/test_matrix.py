@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import mpmath
@@ -147,13 +148,17 @@ def test_mpmath_agrees_on_a_matrix_that_is_nearly_singular() -> None:
         assert math.isclose(nuclear_norm(C, method).item(), expected, rel_tol=1e-13)
 
 
-def test_the_shape_chooses_the_method() -> None:
-    assert choose(100, 50, False, "auto") == "dense"
-    assert choose(100_000, 50, False, "auto") == "tall"
-    assert choose(50, 100_000, False, "auto") == "tall"
-    assert choose(2048, 2048, False, "auto") == "decaying"
-    assert choose(2048, 2048, True, "auto") == "polar"
-    assert choose(2048, 2048, True, "dense") == "dense"
+def test_shape_and_precision_choose_the_method() -> None:
+    single, double = torch.zeros(1), torch.zeros(1, dtype=torch.float64)
+    assert choose(100, 50, single, "auto") == "dense"
+    assert choose(512, 128, single, "auto") == "tall"
+    assert choose(512, 128, double, "auto") == "dense"
+    assert choose(100_000, 50, double, "auto") == "tall"
+    assert choose(50, 100_000, single, "auto") == "tall"
+    assert choose(2048, 2048, single, "auto") == "decaying"
+    assert choose(2048, 2048, single, "dense") == "dense"
+    on_cuda: Any = SimpleNamespace(is_cuda=True, dtype=torch.float32)
+    assert choose(2048, 2048, on_cuda, "auto") == "polar"
 
 
 def test_a_second_derivative_says_that_there_is_none() -> None:

@@ -18,8 +18,10 @@ __all__ = ["Method", "certified", "check_method", "choose", "nuclear_norm"]
 
 Method = Literal["auto", "dense", "tall", "decaying", "polar"]
 """Ways to a nuclear norm; see :func:`nuclear_norm`."""
-_TALL, _MANY, _LARGE, _LARGE_ON_CUDA = 4, 2**20, 768, 256
-"""Rows per column, entries, and the smaller side from which on structure beats a full decomposition."""
+_TALL, _LARGE, _LARGE_ON_CUDA = 4, 768, 256
+"""Rows per column, and the smaller side from which on structure beats a full decomposition."""
+_MANY, _MANY_IN_DOUBLE = 2**15, 2**20
+"""Entries of a tall matrix of which the same is true."""
 
 
 def nuclear_norm(C: Tensor, method: Method = "auto", tolerance: float = 1e-4) -> Tensor:
@@ -32,7 +34,7 @@ def nuclear_norm(C: Tensor, method: Method = "auto", tolerance: float = 1e-4) ->
     method        for                                         below the norm by
     ============  ==========================================  ==========================================================
     ``dense``     any C                                       rounding
-    ``tall``      ``N >= 4 M`` or ``M >= 4 N``, 2²⁰ entries   float32: 3e-7 min(N, M) s₁ at most; float64: rounding
+    ``tall``      ``N >= 4 M`` or ``M >= 4 N``, many entries  float32: 3e-7 min(N, M) s₁ at most; float64: rounding
     ``decaying``  both sides from 768                         ``tolerance`` times the norm at most, or it is ``dense``
     ``polar``     CUDA, both sides from 256                   min(N, M) s₁ times 2e-6 (float32) or 2e-14 (float64)
     ============  ==========================================  ==========================================================
@@ -70,7 +72,7 @@ def nuclear_norm(C: Tensor, method: Method = "auto", tolerance: float = 1e-4) ->
 
 def certified(C: Tensor, method: Method, tolerance: float) -> Certificate:
     """Return the certificate of a matrix of finite numbers; the larger side may be either."""
-    way = choose(C.shape[-2], C.shape[-1], C.is_cuda, method)
+    way = choose(C.shape[-2], C.shape[-1], C, method)
     if way == "tall":
         return tall(C) if C.shape[-2] >= C.shape[-1] else _transposed(tall(C.mT))
     if way == "decaying":
@@ -78,14 +80,14 @@ def certified(C: Tensor, method: Method, tolerance: float) -> Certificate:
     return polar(C) if way == "polar" else dense(C)
 
 
-def choose(N: int, M: int, on_cuda: bool, method: Method) -> Method:
-    """Return the method for N x M matrices."""
+def choose(N: int, M: int, like: Tensor, method: Method) -> Method:
+    """Return the method for N x M matrices of the precision and on the device of ``like``."""
     if method != "auto":
         return method
     small, large = sorted((N, M))
-    if on_cuda and small >= _LARGE_ON_CUDA:
+    if like.is_cuda and small >= _LARGE_ON_CUDA:
         return "polar"
-    if large >= _TALL * small and small * large >= _MANY:
+    if large >= _TALL * small and small * large >= (_MANY_IN_DOUBLE if like.dtype == torch.float64 else _MANY):
         return "tall"
     return "decaying" if small >= _LARGE else "dense"
 

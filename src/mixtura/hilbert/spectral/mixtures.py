@@ -78,7 +78,7 @@ class _LogNuclearNorm(Function):
     @staticmethod
     def forward(ctx: Any, pairs: Pairs, method: Method, tolerance: float, *tensors: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         own = pairs.detached(ctx.needs_input_grad[3:])
-        way = choose(own.form.N, own.form.M, own.a.is_cuda, method)
+        way = choose(own.form.N, own.form.M, own.form.P[0], method)
         if way == "tall":
             sums, unit = gather(own, own.form.P[0].dtype)
             norm, _, factor = sums.finish()

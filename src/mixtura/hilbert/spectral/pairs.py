@@ -21,7 +21,7 @@ __all__ = ["Gradients", "IsotropicPairs", "Pairs", "Polar", "weighted_pairs"]
 
 _NUMBERS = 2**18
 """Numbers that the closed form of one block may hold."""
-_BLOCKS = 2**18
+_BLOCKS = 2**14
 """Pairs from which on blocks of isotropic Gaussians are faster than automatic differentiation."""
 
 Polar = Callable[[int, int, Tensor], Tensor]

@@ -39,7 +39,7 @@ def log_singular_values(p: Distribution, q: Distribution) -> Tensor:
         tensor([-1.6121, -1.6121], dtype=torch.float64)
     """
     pairs = _pairs(p, q)
-    if choose(pairs.form.N, pairs.form.M, pairs.a.is_cuda, "auto") == "tall":
+    if choose(pairs.form.N, pairs.form.M, pairs.a, "auto") == "tall":
         sums, unit = gather(pairs, torch.float64)
         s = sums.singular_values()
     else:
