@@ -20,7 +20,7 @@ from torch.distributions import Categorical, Cauchy, Distribution, Independent, 
 from mixtura.distributions import CauchyMixture, GaussianMixture, Isotropic, LaplaceMixture, Mixture, VonMisesMixture
 from mixtura.distributions.quantiles import LocationScale, Standard
 from mixtura.distributions.spreads import Scale
-from tests.helpers import RTOL, assert_close, global_state
+from tests.helpers import RTOL, assert_close, global_state, random_case
 
 Make = Callable[..., Mixture[Any]]
 FAMILIES: dict[str, tuple[Make, Callable[[Tensor, Tensor], Distribution]]] = {
@@ -298,3 +298,33 @@ def test_a_gaussian_mixture_is_a_mixture() -> None:
     q = GaussianMixture(z, m, Isotropic(1.0))
     assert isinstance(q, Mixture)
     assert type(q.marginal([0]).expand((2,)).affine(torch.ones(1), torch.ones(1))) is GaussianMixture
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("batch", [(), (2, 3)])
+@pytest.mark.parametrize("family", [*FAMILIES, "gaussian", "full"])
+def test_subset_keeps_components_and_their_weights_to_each_other(
+    family: str, batch: tuple[int, ...], tied: bool
+) -> None:
+    """Against the sum of the chosen terms, divided by their weight; a component may be chosen twice."""
+    chosen = torch.tensor([3, 0, 3])
+    p: Mixture[Any]
+    if family in FAMILIES:
+        logits, loc, spread = parameters(family, batch, 5, 2, 0)
+        one = spread[(*(0,) * len(batch), 0)]  # the spread of one component, for all of them
+        p = FAMILIES[family][0](logits, loc, one if tied else spread)
+    else:
+        p = random_case("isotropic" if family == "gaussian" else "full", batch=batch, K=5, D=2, tied=tied).mixture
+    x = torch.as_tensor(np.random.default_rng(1).uniform(-3, 3, (4, *batch, 2)))
+    joint = (p.log_weights + p.component_log_prob(x))[..., chosen]
+    expected = torch.logsumexp(joint, -1) - torch.logsumexp(p.log_weights[..., chosen], -1)
+    q = p.subset(chosen)
+    assert type(q) is type(p)
+    assert (q.batch_shape, q.event_shape, q.components) == (p.batch_shape, p.event_shape, 3)
+    assert_close(q.log_prob(x), expected, 1e-12, 1)
+
+
+def test_subset_of_scalars() -> None:
+    p = LaplaceMixture(torch.zeros(3), torch.tensor([0.0, 1.0, 5.0]), torch.tensor([1.0, 2.0, 3.0]), event_dim=0)
+    q = p.subset(torch.tensor([2]))
+    assert_close(q.log_prob(torch.tensor(4.0)), stats.laplace(5, 3).logpdf(4), 1e-6)

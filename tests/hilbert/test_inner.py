@@ -169,3 +169,17 @@ def test_gradients_in_every_parameter_of_both_sides(kind: str, other: str, tied:
     assert torch.autograd.gradcheck(f, inputs)
     if kind != "precision":  # second derivatives: each form once
         assert torch.autograd.gradgradcheck(f, inputs)
+
+
+def test_gradients_are_finite_where_half_of_many_components_have_no_weight() -> None:
+    logits = torch.cat([torch.full((600,), -torch.inf), torch.zeros(600)]).double().requires_grad_()
+    loc = torch.randn(1200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    p = GaussianMixture(logits, loc, Isotropic(0.3))
+    rest = GaussianMixture(torch.zeros(600), loc.detach()[600:], Isotropic(0.3))
+    log_norm(p).backward()
+    assert torch.isclose(log_norm(p), log_norm(rest), rtol=1e-12)
+    assert loc.grad is not None
+    assert logits.grad is not None
+    assert torch.isfinite(loc.grad).all()
+    assert torch.isfinite(logits.grad).all()
+    assert not loc.grad[:600].any()

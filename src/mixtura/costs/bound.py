@@ -31,7 +31,7 @@ class Bound:
     """Log of the value, in units of ``log 1/x``."""
     loss: Tensor
     """What to minimise: the gap in nats, but for terms that do not depend on the model; so training does not pay for
-    them. Sampled: the debiased divergence in units of the data's trace, but for its constant."""
+    them. Sampled: the debiased divergence in units of the larger trace, but for its constant."""
     reading: Reading = "finite"
     """How the arguments were read."""
     find_log_bound: Callable[[], Tensor] | None = None

@@ -55,7 +55,7 @@ def conditional(p: Mixture[Any], q: Mixture[Any], reading: Reading = "finite") -
 def _debiased(p: Mixture[Any], q: Mixture[Any]) -> Bound:
     """Return ``E_Y [<q', q''> - <p, q'> - <p, q''> + <p, p>]``; the standard error is that of a mean over Y."""
     a, b = halves(q, "q")
-    unit = _log_mean(log_trace(p)).detach()
+    unit = torch.maximum(_log_mean(log_trace(p)), _log_mean(log_trace(q))).detach()
     own, mixed = exact_log_inner(a, b), torch.logaddexp(exact_log_inner(p, a), exact_log_inner(p, b))
     each = (own - unit).exp() - (mixed - unit).exp()
 
@@ -64,6 +64,8 @@ def _debiased(p: Mixture[Any], q: Mixture[Any]) -> Bound:
 
     def standard_error() -> Tensor:
         terms = (each + constant()).detach().flatten()
+        if len(terms) < 2:
+            raise ValueError("the standard error is that of a mean over Y, of which the batch holds one.")
         return terms.std() / len(terms) ** 0.5
 
     return Bound(

@@ -79,10 +79,11 @@ def trace(p: Mixture[Any], q: Mixture[Any]) -> Bound:
 
 
 def bures(p: Mixture[Any], q: Mixture[Any]) -> Bound:
-    r"""Return the kernel Bures loss, ``(tr P̃ + tr G̃ - 2 ‖C̃‖_*) / tr P̃``, as a bound: the named baseline.
+    r"""Return the kernel Bures loss, ``(tr P̃ + tr G̃ - 2 ‖C̃‖_*) / max(tr P̃, tr G̃)``: the named baseline.
 
     ``log ‖C̃‖_* <= log ½ (tr P̃ + tr G̃)``: the arithmetic mean of the traces in the place of the geometric one of
-    :func:`nuclear_norm`. The loss is the squared Bures distance itself, not the gap.
+    :func:`nuclear_norm`. The loss is the squared Bures distance itself, not the gap, in units of the larger trace. The
+    unit is held constant, so gradients are those of the distance.
 
     Args:
         p: data, N components, batch shape ``*B``.
@@ -103,7 +104,7 @@ def bures(p: Mixture[Any], q: Mixture[Any]) -> Bound:
         tensor(0.7869, dtype=torch.float64)
     """
     log_value, log_P, log_G = log_nuclear_norm(p, q), log_trace(p), log_trace(q)
-    unit = log_P.detach()
+    unit = torch.maximum(log_P, log_G).detach()
     loss = (log_P - unit).exp() + (log_G - unit).exp() - 2 * (log_value - unit).exp()
     return Bound(
         log_value,

@@ -15,7 +15,7 @@ SWITCH = 0.8
 
 
 def choose_reading(p: Mixture[Any]) -> Reading:
-    """Return ``"sampled"`` where the effective rank of p's Gram matrix exceeds four fifths of its size, else ``"finite"``.
+    """Return ``"sampled"`` where the effective rank of p's Gram matrix exceeds .8 of its size, else ``"finite"``.
 
     A Gram matrix of one batch with itself counts every component's meeting with itself. Where the rank is nearly full,
     these meetings are all there is, and a cost that trusts them crowds the centers on the densest part of the data;

@@ -25,10 +25,11 @@ def debiased(log_F: Affinity, p: Mixture[Any], q: Mixture[Any]) -> Bound:
 
     A batch of centers is a sample of the mixture that a generator means. Two independent halves never count a center's
     meeting with itself, so in expectation the divergence is zero at q = p, as an unbiased MMD is. It is taken in units
-    of the trace of p, so that no density is formed; not of logarithms, which train worse.
+    of the larger trace, held constant, so that no density is formed; not of logarithms, which train worse.
 
     The standard error is the infinitesimal jackknife: with g the gradient of the divergence in the logits of the four
-    halves it is ``√Σ g²``, as ``g_i / w_i`` is the influence of component i.
+    halves it is ``√Σ g²``, as ``g_i / w_i`` is the influence of component i. Where q = p influences vanish but for
+    those of the sample itself, and it is up to √2 too large.
 
     Args:
         log_F: log of an affinity.
@@ -42,7 +43,7 @@ def debiased(log_F: Affinity, p: Mixture[Any], q: Mixture[Any]) -> Bound:
         Gretton et al. 2012, "A kernel two-sample test" (U-statistic); Efron 1982, The Jackknife, 6.3.
     """
     first, second = halves(p, "p"), halves(q, "q")
-    unit = log_trace(p).detach()
+    unit = torch.maximum(log_trace(p), log_trace(q)).detach()
     (a, b), (c, d) = first, second
     own, one, other = log_F(c, d), log_F(a, c), log_F(b, d)
     loss = (own - unit).exp() - (one - unit).exp() - (other - unit).exp()

@@ -30,10 +30,10 @@ def jittered_cholesky(R: Tensor, jitter: float) -> tuple[Tensor, float]:
         >>> bool(torch.isfinite(L).all()), jitter
         (True, 1e-10)
     """
-    bad = ~torch.isfinite(R).all(-1)
-    if bool(bad.any()):
-        component = int(bad.flatten(0, -2).any(0).nonzero()[0]) if bool((~bad).any()) else None
-        who = "every component" if component is None else f"component {component}"
+    if not bool(torch.isfinite(R).all()):
+        wrong = ~torch.isfinite(R.diagonal(dim1=-2, dim2=-1)).reshape(-1, R.shape[-1]).all(0)
+        first = int(wrong.int().argmax())
+        who = f"component {first}" if bool(wrong.any()) and not bool(wrong.all()) else "every component"
         raise ValueError(f"the Gram matrix of q is not finite at {who}: look for NaN in its location or spread.")
     eye = torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
     epsilon = jitter

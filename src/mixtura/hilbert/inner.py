@@ -143,7 +143,8 @@ def _rows(p: Distribution, form: Form) -> Tensor:
 
 
 def _log_weights(p: Any) -> Tensor:
-    return torch.log_softmax(p.logits.double(), -1)
+    """Return log-weights, finite also where a weight is zero: a block of nothing but those has a gradient, too."""
+    return torch.log_softmax(p.logits.double(), -1).clamp_min(-1e300)
 
 
 def _grows(p: Any) -> bool:

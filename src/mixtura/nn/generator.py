@@ -21,8 +21,7 @@ class _Centers(nn.Module):
 
     def __init__(self, variance: float, learn_variance: bool) -> None:
         super().__init__()
-        if not 0 < variance < math.inf:
-            raise ValueError(f"variance must be positive and finite, got {variance}.")
+        _check_variance(variance)
         log_variance = torch.tensor(math.log(variance), dtype=torch.float64)
         if learn_variance:
             self.log_variance = nn.Parameter(log_variance)
@@ -36,6 +35,7 @@ class _Centers(nn.Module):
 
     @variance.setter
     def variance(self, variance: float) -> None:
+        _check_variance(variance)
         with torch.no_grad():
             self.log_variance.fill_(math.log(variance))
 
@@ -149,6 +149,11 @@ class MixtureGenerator(_Centers):
         h = self.trunk(noise)
         logits = h.new_zeros(len(h)) if self.weight_head is None else self.weight_head(h).squeeze(-1)
         return self._mixture(logits, self.head(h))
+
+
+def _check_variance(variance: float) -> None:
+    if not 0 < variance < math.inf:
+        raise ValueError(f"variance must be positive and finite, got {variance}.")
 
 
 def _vector_trunk(noise_features: int, hidden: Sequence[int]) -> nn.Sequential:

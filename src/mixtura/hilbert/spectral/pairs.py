@@ -186,7 +186,8 @@ def weighted_pairs(p: Any, q: Any) -> Pairs:
     if p.logits.shape[-1] < q.logits.shape[-1]:
         p, q = q, p
     make, batch_shape = find_form(p, q)
-    form = make(p, q, common_dtype(p, q))
+    few = batch_shape.numel() * p.logits.shape[-1] * q.logits.shape[-1] <= _BLOCKS
+    form = make(p, q, torch.float64 if few else common_dtype(p, q))
     a, b = (full_rank(_half_log_weights(m), len(batch_shape), 1) for m in (p, q))
     return Pairs(form, a, b)
 
