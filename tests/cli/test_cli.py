@@ -161,7 +161,7 @@ def test_a_failure_while_training_leaves_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text(GOOD)
     monkeypatch.setattr(
-        "mixtura.cli.fit.regression_report", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full"))
+        "mixtura.cli.fitting.regression_report", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full"))
     )
     assert main(["fit", "t.csv", "--target", "y", "--epochs", "1"]) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]

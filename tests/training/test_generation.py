@@ -51,7 +51,7 @@ def test_the_last_variance_gives_a_batch_the_stated_effective_rank(
     assert (plan.batch_size, plan.centers) == (512, centers)
     p = GaussianMixture.from_samples(x[:of].double(), plan.annealing.target)
     assert effective_rank(p).item() / of == pytest.approx(share, abs=0.01)
-    assert plan.annealing.start == pytest.approx(0.5 * float(x.double().var(0).sum()))
+    assert plan.annealing.start == pytest.approx(float(x.double().var(0).sum()))
 
 
 def test_a_chosen_variance_is_kept_and_without_annealing_it_is_there_from_the_beginning() -> None:

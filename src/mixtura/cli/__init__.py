@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mixtura.cli import demo, experiment, fit, predict
+from mixtura.cli import demo, experiment, fit, predict, sample
 from mixtura.training import fitting_threads
 
 __all__ = ["main"]
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``mixtura`` and return its exit code: 0, or 2 with a sentence on standard error where the input is wrong."""
     parser = argparse.ArgumentParser(prog="mixtura", description="Learn whole distributions instead of averages.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, fit, predict, experiment):
+    for command in (demo, fit, predict, sample, experiment):
         name = command.__name__.rpartition(".")[2]
         summary = (command.__doc__ or "").strip().splitlines()[0]
         sub = commands.add_parser(

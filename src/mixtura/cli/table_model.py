@@ -32,9 +32,14 @@ class TableModel:
 
         Raises:
             FileNotFoundError: where there is no such file.
-            ValueError: where the file is broken, or holds a model without a table.
+            ValueError: where the file is broken, or holds a density, or a model without a table.
         """
         config, _ = read_model(path)
+        if config.get("class") != MixtureDensityRegressor.__name__:
+            raise ValueError(
+                f"{path} holds the density of whole rows, a {config.get('class')}, which predicts no column: use "
+                "`mixtura sample`, or fit the table with --target."
+            )
         if "table" not in config:
             raise ValueError(
                 f"{path} was saved from Python, without the columns of a table: "

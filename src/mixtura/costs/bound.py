@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -38,6 +38,11 @@ class Bound:
     find_spectrum: Callable[[], Tensor] | None = None
     find_divergence: Callable[[], Tensor] | None = None
     find_standard_error: Callable[[], Tensor] | None = None
+
+    @classmethod
+    def of(cls, log_value: Tensor, loss: Tensor, log_bound: Tensor | None) -> Bound:
+        """Return a bound whose numbers are known; without functions of mixtures, it can be pickled."""
+        return cls(log_value, loss, find_log_bound=None if log_bound is None else partial(torch.clone, log_bound))
 
     @cached_property
     def log_bound(self) -> Tensor | None:

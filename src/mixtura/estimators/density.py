@@ -192,8 +192,14 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         return self
 
     def sample(self, n: int = 1) -> Array:
-        """Draw n rows, shape (n, d)."""
+        """Draw n rows, shape (n, d).
+
+        Raises:
+            ValueError: where n is not positive.
+        """
         check_is_fitted(self)
+        if n < 1:
+            raise ValueError(f"n must be positive, got {n}.")
         with isolated_seed(int(check_random_state(self.random_state).randint(2**31))):
             return self.mixture_.sample((n,)).numpy()
 
@@ -271,10 +277,8 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
             self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
         self.plan_ = GeneratorPlan(**config["plan"] | {"annealing": Annealing(**config["plan"]["annealing"])})
         self.variance_, self.reach_ = config["variance"], config["reach"]
-        log_value, loss, log_bound = (None if v is None else torch.tensor(v).double() for v in config["bound"])
-        assert log_value is not None
-        assert loss is not None
-        self.bound_ = Bound(log_value, loss, find_log_bound=None if log_bound is None else lambda: log_bound)
+        log_value, loss, log_bound = config["bound"]
+        self.bound_ = Bound.of(_double(log_value), _double(loss), None if log_bound is None else _double(log_bound))
         self.history_ = History([Epoch(**e) for e in config["epochs"]], config["best_epoch"])
         self.mean_, self.scale_ = tensors["mean"].numpy(), tensors["scale"].numpy()
         self.centers_ = tensors["centers"]
@@ -308,8 +312,8 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         p = GaussianMixture.from_samples(held[:_PROBE].double(), v)
         q = self.generator_(p.components)
         cost: Any = COSTS[self.cost]
-        self.bound_ = cost(p, q)
-        _ = self.bound_.log_bound
+        found: Bound = cost(p, q)
+        self.bound_ = Bound.of(found.log_value, found.loss, found.log_bound)
         nearest = log_gram(p, q).amax(0) - log_diagonal(q, q)
         self.reach_ = (nearest > math.log(_LEAST_KERNEL)).double().mean().item()
         if self.reach_ < 0.5:
@@ -322,3 +326,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
     def _density(self) -> GaussianMixture:
         mixture = GaussianMixture.from_samples(self.centers_, self.variance_)
         return mixture.affine(torch.as_tensor(self.scale_), torch.as_tensor(self.mean_))
+
+
+def _double(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)

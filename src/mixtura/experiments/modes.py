@@ -34,7 +34,10 @@ def modes(options: Options) -> Record:
                 found = mode_coverage(torch.as_tensor(c), truth.loc, scale)
                 total = truth.components
                 rows.append([name, cost, seed, f"{found.captured}/{total}", found.quality, found.reverse_kl, seconds])
-                options.say(f"{name:5} {cost:14} seed {seed}: {found.captured}/{total}, {found.quality:.3f}")
+                options.say(
+                    f"{name:5} {cost:14} seed {seed}: {found.captured}/{total}, {found.quality:.3f}, "
+                    f"reverse KL {found.reverse_kl:.3f}, {seconds:.0f} s"
+                )
                 if seed == options.seeds[0]:
                     panels.append(Scatter(f"{name}, {cost}", c, x[:2000].numpy()))
     best = [r for r in rows if r[1] == "nuclear_norm"]

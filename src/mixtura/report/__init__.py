@@ -1,15 +1,19 @@
 """Reports: one HTML file each, to be opened from disk."""
 
+from mixtura.report.density import DensityScores, density_chapter, density_report
 from mixtura.report.experiment import experiment_chapter, experiment_report
 from mixtura.report.page import chapter, check_folder, page, paragraph, write_page
 from mixtura.report.regression import regression_chapter, regression_report
 from mixtura.report.scores import Score, Scores
 
 __all__ = [
+    "DensityScores",
     "Score",
     "Scores",
     "chapter",
     "check_folder",
+    "density_chapter",
+    "density_report",
     "experiment_chapter",
     "experiment_report",
     "page",

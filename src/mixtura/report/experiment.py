@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura.experiments import Cell, Curves, Picture, Record, Scatter, Sheet, Table
 from mixtura.report.page import definitions, page, paragraph, picture, remarks, section, table, write_page
@@ -72,24 +73,42 @@ def _draw(p: Picture) -> Figure:
             _sheet(ax, panel)
     for ax in axes[len(p.panels) :]:
         ax.set_axis_off()
+    _legend(figure, axes, p)
     return figure
 
 
 def _height(panel: Scatter | Curves | Sheet, width: float) -> float:
     if isinstance(panel, Sheet):
         n, H, W = panel.images.shape[:3]
-        return 0.35 + width * math.ceil(n / panel.columns) * H / (panel.columns * W)
-    return 0.25 + (width if isinstance(panel, Scatter) else max(0.7 * width, 2.4))
+        columns = min(panel.columns, n)
+        return 0.35 + width * math.ceil(n / columns) * H / (columns * W)
+    if isinstance(panel, Curves):
+        return 0.25 + min(max(0.7 * width, 2.4), 3.6)
+    shown = panel.points if panel.reference is None else panel.reference
+    wide, high = np.ptp(shown[:, :2], axis=0)
+    return 0.25 + width * min(max(high / max(wide, 1e-12), 0.4), 1.2)
 
 
 def _scatter(ax: Axes, panel: Scatter) -> None:
     if panel.reference is not None:
-        ax.scatter(*panel.reference.T[:2], s=2, color=BASELINE, alpha=0.35, linewidths=0, rasterized=True)
+        ax.scatter(
+            *panel.reference.T[:2],
+            s=_size(panel.reference) - 1,
+            color=BASELINE,
+            alpha=0.35,
+            linewidths=0,
+            rasterized=True,
+        )
         low, high = panel.reference.min(0)[:2], panel.reference.max(0)[:2]
         margin = 0.15 * (high - low)
         ax.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
-    ax.scatter(*panel.points.T[:2], s=3, color=MODEL, alpha=0.6, linewidths=0, rasterized=True)
+    ax.scatter(*panel.points.T[:2], s=_size(panel.points), color=MODEL, alpha=0.6, linewidths=0, rasterized=True)
     ax.set(xticks=[], yticks=[], aspect="equal")
+
+
+def _size(points: NDArray[Any]) -> float:
+    """Return the size of a marker: few points are drawn large enough to be seen."""
+    return min(max(3.0, 1000 / max(len(points), 1)), 16.0)
 
 
 def _curves(ax: Axes, panel: Curves) -> None:
@@ -101,8 +120,18 @@ def _curves(ax: Axes, panel: Curves) -> None:
     if panel.log_y:
         ax.set_yscale("log")
     ax.set(xlabel=panel.x_label, ylabel=panel.y_label)
-    if len(panel.lines) > 1:
-        ax.legend(fontsize=8)
+
+
+def _legend(figure: Figure, axes: Sequence[Axes], p: Picture) -> None:
+    """Name the lines once above all panels where these have the same, else in each."""
+    curves = [(ax, panel) for ax, panel in zip(axes, p.panels, strict=False) if isinstance(panel, Curves)]
+    names = {tuple(panel.lines) for _, panel in curves}
+    if len(curves) > 1 and len(names) == 1 and len(min(names)) > 1:
+        figure.legend(*curves[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=5, fontsize=8)
+        return
+    for ax, panel in curves:
+        if len(panel.lines) > 1:
+            ax.legend(fontsize=8)
 
 
 def _sheet(ax: Axes, panel: Sheet) -> None:

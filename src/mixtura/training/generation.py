@@ -68,7 +68,7 @@ def plan_generator(
 
     The reading follows the effective rank of a batch of 256 rows at the variance that their leave-one-out likelihood
     prefers: where it is nearly full, samples hardly meet, and batches are read as samples. The kernel's variance starts
-    at half of the data's total variance and ends where the effective rank of so many rows as there are centers is .3 of
+    at the data's total variance, half of the mean squared distance of two rows, and ends where the effective rank of so many rows as there are centers is .3 of
     their number (finite), or that of a half of them .68 (sampled): see :func:`kernel_variance`.
 
     Args:
@@ -89,9 +89,9 @@ def plan_generator(
         >>> x = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
         >>> print(plan_generator(x))
         nuclear_norm, read as finite (effective rank of the data 0.08), batches of 512 rows and 128 centers, variance
-        1.04 to 0.0551
+        2.09 to 0.0551
     """
-    if variance != "auto" and not 0 < variance < math.inf:
+    if variance != "auto" and (isinstance(variance, str) or not 0 < variance < math.inf):
         raise ValueError(f"variance must be 'auto' or positive and finite, got {variance!r}.")
     if len(x) < 4 or (batch_size is not None and batch_size < 4):
         raise ValueError(f"x needs at least 4 rows and batch_size must be at least 4, got {len(x)} and {batch_size}.")
@@ -104,7 +104,7 @@ def plan_generator(
     centers = max(4, batch_size // _ROWS_PER_CENTER[reading])
     if variance == "auto":
         variance = kernel_variance(x[: centers if reading == "finite" else centers // 2], _SHARE[reading])
-    start = 0.5 * x.double().var(0).sum().item() if anneal else variance
+    start = x.double().var(0).sum().item() if anneal else variance
     return GeneratorPlan(cost, reading, rank, min(batch_size, len(x)), centers, Annealing(start, variance))
 
 
@@ -136,7 +136,7 @@ def fit_generator(
         verbose: show a progress bar with the loss.
 
     Returns:
-        The history of the run; its loss is the gap in nats where the plan's reading is finite.
+        The history of the run, with the loss of the plan's cost.
 
     Raises:
         ValueError: where ``steps`` is not positive, or ``checkpoint`` belongs to another run.
