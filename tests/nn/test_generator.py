@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.stats import kstest
 from torch import Tensor
 
 from mixtura.costs import COSTS
 from mixtura.distributions import GaussianMixture
 from mixtura.nn import FreeCenters, MixtureGenerator
+from mixtura.nn.generator import even_normal
+from mixtura.training import isolated_seed
 from tests.helpers import assert_close, global_state
 
 
@@ -205,3 +208,48 @@ def test_centers_are_copied_and_nothing_else_is_touched() -> None:
     generator.from_noise(noise)
     model()
     assert global_state() == before
+
+
+@pytest.mark.parametrize("d", [1, 2, 16])
+def test_even_noise_is_standard_normal_with_less_chance_in_it(d: int) -> None:
+    """Uniform marginals by Kolmogorov and Smirnov over many batches; means of a batch vary less than those of draws."""
+    with isolated_seed(0):
+        batches = torch.stack([even_normal(128, d) for _ in range(200)])
+    for j in range(d):
+        assert kstest(batches[:, 5, j].numpy(), "norm").pvalue > 1e-4  # one point of every batch: independent draws
+    assert batches.mean(1).std() < 0.8 * 128**-0.5
+    assert batches.std() == pytest.approx(1, abs=0.02)
+
+
+def test_even_noise_is_for_centers_that_need_not_be_independent() -> None:
+    generator = MixtureGenerator(2, hidden=(16,))
+    with isolated_seed(3):
+        even = generator(64, even=True).loc
+    with isolated_seed(3):
+        expected = generator.from_noise(even_normal(64, 2)).loc
+    assert torch.equal(even, expected)
+    with isolated_seed(3):
+        assert not torch.equal(generator(64).loc, even)
+
+
+def test_images_are_vectors_of_pixels_between_zero_and_one_and_learn_a_picture() -> None:
+    with isolated_seed(0):
+        generator = MixtureGenerator((1, 8, 8), noise_features=4, hidden=(32, 8), variance=0.5)
+        picture = torch.zeros(1, 8, 8)
+        picture[:, 2:6, 2:6] = 1
+        p = GaussianMixture.from_samples(picture.flatten().repeat(16, 1), 0.5)
+        optimizer = torch.optim.Adam(generator.parameters(), lr=0.02)
+        for _ in range(150):
+            optimizer.zero_grad()
+            COSTS["nuclear_norm"](p, generator(16)).loss.backward()
+            optimizer.step()
+        centers = generator(16).loc.detach()
+    assert float(centers.min()) >= 0
+    assert float(centers.max()) <= 1
+    assert float((centers - picture.flatten()).abs().mean()) < 0.1
+
+
+@pytest.mark.parametrize(("shape", "hidden"), [((1, 10, 8), (32, 8)), ((1, 8, 8), (32,)), ((8, 8), (32, 8))])
+def test_wrong_sizes_of_images_are_refused(shape: tuple[int, ...], hidden: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"multiples of 4|\(C, H, W\)"):
+        MixtureGenerator(shape, hidden=hidden)

@@ -67,7 +67,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         steps: of the optimiser, rounded up to whole passes over the data.
         batch_size: rows per step; None takes 512. The finite reading makes a quarter as many centers, the sampled
             reading as many, and takes both as two halves.
-        learning_rate: peak of the one-cycle rate.
+        learning_rate: peak of the one-cycle rate; None takes 3 over the number of steps, 2e-3 at most.
         validation_fraction: share of the rows held back for the density's variance and ``bound_``; 0 uses the training
             rows for both.
         device: of the training, as torch names it.
@@ -111,7 +111,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         standardize: bool = True,
         steps: int = 6000,
         batch_size: int | None = None,
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         validation_fraction: float = 0.1,
         device: str = "cpu",
         checkpoint: str | Path | None = None,

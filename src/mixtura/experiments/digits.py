@@ -109,7 +109,7 @@ def read_digits(options: Options) -> Digits:
     if options.data is None:
         options.say("No folder of images is given (--data or MIXTURA_DATA): scikit-learn's digits, 8 x 8, are used.")
         return _small_digits(20 if options.quick else 40)
-    x, y = _read_idx(options.data, "train")
+    x, y = _shuffled(*_read_idx(options.data, "train"))
     test, test_labels = _read_idx(options.data, "t10k")
     judged = 3000 if options.quick else _JUDGED
     classifier = ImageClassifier(epochs=2 if options.quick else 6).fit(x[:judged], y[:judged])
@@ -158,11 +158,15 @@ def sheet(title: str, images: Tensor, side: int = 16) -> Sheet:
 
 def _small_digits(epochs: int) -> Digits:
     pixels, labels = load_digits(return_X_y=True)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    x = torch.as_tensor(pixels).float().div(16).reshape(-1, 1, 8, 8)[order]
-    y = torch.as_tensor(labels)[order]
+    x, y = _shuffled(torch.as_tensor(pixels).float().div(16).reshape(-1, 1, 8, 8), torch.as_tensor(labels))
     classifier = ImageClassifier(epochs).fit(x[:1000], y[:1000])
     return _digits("scikit-learn's digits, 8 x 8", x[:1000], x[1000:1400], y[1000:1400], x[1397:], classifier)
+
+
+def _shuffled(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows in random order: MNIST alternates between two sources, and halves of a batch must be alike."""
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    return x[order], y[order]
 
 
 def _digits(

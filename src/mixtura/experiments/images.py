@@ -32,6 +32,8 @@ _SHARES = (0.006, 0.02, 0.06, 0.15, 0.4)
 _BATCH, _RATE = 256, 1e-2
 _SEARCH, _STEPS = 237, 711
 """Steps for the choice of the variance, and for the result."""
+_MORE = 3
+"""Variances beyond the list that are tried, a factor of three each, while the best is the first or the last."""
 _SHOWN = 256
 
 
@@ -65,10 +67,16 @@ def images(options: Options) -> Record:
     searched: list[_Run] = []
     results: list[_Run] = []
     for cost in _COSTS:
-        tried = [run(cost, v, search, options.seeds[0]) for v in variances if len(variances) > 1]
-        best = min(tried, key=lambda r: r.quality.frechet).variance if tried else variances[0]
-        searched += tried
-        results += [run(cost, best, steps, seed) for seed in options.seeds]
+        tried = [run(cost, v, search, options.seeds[0]) for v in variances if search]
+        for _ in range(_MORE if search else 0):
+            least, *_, most = sorted(r.variance for r in tried)
+            best = _best(tried)
+            if least < best < most:
+                break
+            tried.append(run(cost, best / 3 if best == least else 3 * best, search, options.seeds[0]))
+        v = _best(tried) if search else variances[0]
+        searched += sorted(tried, key=lambda r: r.variance)
+        results += [run(cost, v, steps, seed) for seed in options.seeds]
     floor = digits.judge(digits.others)
     return Record(
         "images",
@@ -86,6 +94,7 @@ def images(options: Options) -> Record:
             "peak rate": _RATE,
             "schedule of the variance": f"from {plan.annealing.start:.3g} down over {plan.annealing.share:.0%}",
             "variances": [round(v, 4) for v in variances],
+            "more variances": f"{_MORE} at most, a factor of three each, while the best is the first or the last",
             "seeds": list(options.seeds),
             "quick": options.quick,
         },
@@ -100,6 +109,10 @@ def images(options: Options) -> Record:
             )
         ],
     )
+
+
+def _best(tried: list[_Run]) -> float:
+    return min(tried, key=lambda r: r.quality.frechet).variance
 
 
 def _mean(results: list[_Run], cost: str) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mixtura.distributions import GaussianMixture, Isotropic
 
-__all__ = ["FreeCenters", "MixtureGenerator"]
+__all__ = ["FreeCenters", "MixtureGenerator", "even_normal"]
 
 
 class _Centers(nn.Module):
@@ -134,21 +134,53 @@ class MixtureGenerator(_Centers):
         width = hidden[-1] if len(shape) == 1 else hidden[-2]
         self.weight_head = nn.Linear(width, 1) if learn_weights else None
 
-    def forward(self, n: int) -> GaussianMixture:
+    def forward(self, n: int, even: bool = False) -> GaussianMixture:
         """Return a mixture of n centers made of fresh noise, which torch's generator draws.
+
+        Args:
+            n: number of centers.
+            even: spread the noise evenly, by :func:`even_normal`, so that a batch has less chance in it; centers are
+                not independent of each other then, as the sampled reading of a cost wants them.
 
         Raises:
             ValueError: where n is not positive.
         """
         if n < 1:
             raise ValueError(f"n must be positive, got {n}.")
-        return self.from_noise(torch.randn(n, self.noise_features, device=self.log_variance.device))
+        device = self.log_variance.device
+        draw = even_normal if even else torch.randn
+        return self.from_noise(draw(n, self.noise_features, device=device))
 
     def from_noise(self, noise: Tensor) -> GaussianMixture:
         """Return the mixture of the centers of given noise, shape ``(n, noise_features)``."""
         h = self.trunk(noise)
         logits = h.new_zeros(len(h)) if self.weight_head is None else self.weight_head(h).squeeze(-1)
         return self._mixture(logits, self.head(h))
+
+
+def even_normal(n: int, d: int, device: torch.device | None = None) -> Tensor:
+    r"""Return n points of d standard normals that are spread evenly: a randomly shifted lattice, mapped by quantiles.
+
+    ``u_kj = (k φ^-j + s_j) mod 1`` with ``φ^(d+1) = φ + 1`` and one uniform shift s. Every point by itself is standard
+    normal; together they leave no gaps and no clumps.
+
+    Source:
+        Roberts 2018, "The unreasonable effectiveness of quasirandom sequences" (the R sequence).
+
+    Example:
+        >>> import torch
+        >>> from mixtura.nn.generator import even_normal
+        >>> x = even_normal(1000, 2)
+        >>> bool(((x < 0).double().mean(0) - 0.5).abs().max() < 0.01)
+        True
+    """
+    phi = 2.0
+    for _ in range(60):
+        phi = (1 + phi) ** (1 / (d + 1))
+    steps = phi ** -torch.arange(1, d + 1, dtype=torch.float64, device=device)
+    shift = torch.rand(d, dtype=torch.float64, device=device)
+    u = (torch.arange(n, dtype=torch.float64, device=device).unsqueeze(-1) * steps + shift) % 1
+    return torch.special.ndtri(u.clamp(1e-9, 1 - 1e-9)).to(torch.get_default_dtype())
 
 
 def _check_variance(variance: float) -> None:

@@ -68,8 +68,9 @@ def plan_generator(
 
     The reading follows the effective rank of a batch of 256 rows at the variance that their leave-one-out likelihood
     prefers: where it is nearly full, samples hardly meet, and batches are read as samples. The kernel's variance starts
-    at the data's total variance, half of the mean squared distance of two rows, and ends where the effective rank of so many rows as there are centers is .3 of
-    their number (finite), or that of a half of them .68 (sampled): see :func:`kernel_variance`.
+    at the data's total variance, half of the mean squared distance of two rows. It ends where the effective rank of so
+    many rows as there are centers is .3 of their number (finite), or that of a half of them .68 (sampled): see
+    :func:`kernel_variance`.
 
     Args:
         x: rows in random order, shape ``(N, D)``, N >= 4.
@@ -115,7 +116,7 @@ def fit_generator(
     *,
     weight: Tensor | None = None,
     steps: int = 6000,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     verbose: bool = False,
@@ -130,7 +131,8 @@ def fit_generator(
         plan: from :func:`plan_generator`.
         weight: of the rows, positive, shape ``(N,)``.
         steps: of the optimiser, rounded up to whole passes over the data.
-        learning_rate: peak of the one-cycle rate.
+        learning_rate: peak of the one-cycle rate; None takes 3 over the number of steps, 2e-3 at most: small steps keep
+            the shares of the modes, and a short run cannot afford them.
         seed: of the order of the rows and of the noise; torch's global generator is put back afterwards.
         checkpoint: file that is written while training goes on, resumed from if it is there, and deleted at the end.
         verbose: show a progress bar with the loss.
@@ -151,8 +153,8 @@ def fit_generator(
         >>> print(f"{gen.variance:.3f}")
         0.055
     """
-    if steps < 1:
-        raise ValueError(f"steps must be positive, got {steps}.")
+    if steps < 1 or not (learning_rate is None or 0 < learning_rate < math.inf):
+        raise ValueError(f"steps and learning_rate must be positive, got {steps} and {learning_rate}.")
     cost, B = Cost(plan.cost, plan.reading), plan.batch_size
     batches = math.ceil(len(x) / B)
     whole = torch.arange(batches * B, device=x.device) % len(x)  # no batch is smaller than the others
@@ -160,7 +162,8 @@ def fit_generator(
 
     def loss(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         rows, w = batch
-        return cost(GaussianMixture.from_samples(rows, generator.variance, w), model(plan.centers))
+        q = model(plan.centers, even=plan.reading == "finite")
+        return cost(GaussianMixture.from_samples(rows, generator.variance, w), q)
 
     def before_step(done: float) -> None:
         generator.variance = plan.annealing(done)
@@ -174,7 +177,7 @@ def fit_generator(
             [x[whole], weight[whole]],
             epochs=epochs,
             batch_size=B,
-            learning_rate=learning_rate,
+            learning_rate=learning_rate or min(3 / steps, 2e-3),
             weight_decay=0.0,
             warmup=0.02,
             seed=seed,
