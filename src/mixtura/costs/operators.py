@@ -26,7 +26,7 @@ def nuclear_norm(p: Mixture[Any], q: Mixture[Any], reading: Reading = "finite") 
     Args:
         p: data, N components, batch shape ``*B``.
         q: model, M components in the same space.
-        reading: ``"finite"``, or ``"sampled"`` where components are independent draws.
+        reading: ``"finite"``, or ``"sampled"`` where components are independent draws, in random order.
 
     Raises:
         TypeError: where the pair has no closed form; it says which pairs have one.

@@ -33,7 +33,7 @@ def debiased(log_F: Affinity, p: Mixture[Any], q: Mixture[Any]) -> Bound:
 
     Args:
         log_F: log of an affinity.
-        p: data, N >= 2 components drawn independently.
+        p: data, N >= 2 components drawn independently, in random order: even and odd ones are the halves.
         q: model, M >= 2 components drawn independently.
 
     Raises:
@@ -58,7 +58,7 @@ def debiased(log_F: Affinity, p: Mixture[Any], q: Mixture[Any]) -> Bound:
 
 
 def halves(p: Mixture[Any], name: str) -> Halves:
-    """Return the components of even and of odd number as two mixtures."""
+    """Return the components of even and of odd number as two mixtures; their order must be one of chance."""
     if p.components < 2:
         raise ValueError(f'reading="sampled" needs at least two components of {name}, which has {p.components}.')
     i = torch.arange(p.components, device=p.logits.device)
