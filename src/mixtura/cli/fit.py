@@ -66,7 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what compares centers with rows (default: nuclear_norm)",
     )
     density.add_argument(
-        "--steps", type=_positive, default=argparse.SUPPRESS, help="steps of the optimiser (default: 6000)"
+        "--steps",
+        type=_positive,
+        default=argparse.SUPPRESS,
+        help="steps of the optimiser (default: 10000, or 3000 where batches are read as samples)",
     )
 
 

@@ -64,7 +64,8 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         noise_features: dimensions of the noise; None takes as many as X has, from 2 to 64.
         anneal: whether the variance starts at the scale of the data; else it is its last value from the beginning.
         standardize: divide columns by their standard deviation; False where they have a common unit, as pixels do.
-        steps: of the optimiser, rounded up to whole passes over the data.
+        steps: of the optimiser, rounded up to whole passes over the data; None takes 10,000, or 3,000 for the sampled
+            reading.
         batch_size: rows per step; None takes 512. The finite reading makes a quarter as many centers, the sampled
             reading as many, and takes both as two halves.
         learning_rate: peak of the one-cycle rate; None takes 3 over the number of steps, 2e-3 at most.
@@ -109,7 +110,7 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         noise_features: int | None = None,
         anneal: bool = True,
         standardize: bool = True,
-        steps: int = 6000,
+        steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
         validation_fraction: float = 0.1,

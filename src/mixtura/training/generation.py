@@ -25,6 +25,7 @@ __all__ = ["GeneratorPlan", "fit_generator", "plan_generator"]
 
 _BATCH = 512
 _ROWS_PER_CENTER: dict[Reading, int] = {"finite": 4, "sampled": 1}
+_STEPS: dict[Reading, int] = {"finite": 10_000, "sampled": 3_000}
 _SHARE: dict[Reading, float] = {"finite": 0.3, "sampled": 0.68}
 """Effective rank over size of a batch's Gram matrix at the kernel's last variance."""
 _PROBE = 2048
@@ -115,7 +116,7 @@ def fit_generator(
     plan: GeneratorPlan,
     *,
     weight: Tensor | None = None,
-    steps: int = 6000,
+    steps: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
@@ -130,7 +131,8 @@ def fit_generator(
         x: rows, shape ``(N, D)``.
         plan: from :func:`plan_generator`.
         weight: of the rows, positive, shape ``(N,)``.
-        steps: of the optimiser, rounded up to whole passes over the data.
+        steps: of the optimiser, rounded up to whole passes over the data; None takes 10,000, or 3,000 where the reading
+            is sampled and a step takes longer.
         learning_rate: peak of the one-cycle rate; None takes 3 over the number of steps, 2e-3 at most: small steps keep
             the shares of the modes, and a short run cannot afford them.
         seed: of the order of the rows and of the noise; torch's global generator is put back afterwards.
@@ -153,6 +155,7 @@ def fit_generator(
         >>> print(f"{gen.variance:.3f}")
         0.055
     """
+    steps = _STEPS[plan.reading] if steps is None else steps
     if steps < 1 or not (learning_rate is None or 0 < learning_rate < math.inf):
         raise ValueError(f"steps and learning_rate must be positive, got {steps} and {learning_rate}.")
     cost, B = Cost(plan.cost, plan.reading), plan.batch_size
