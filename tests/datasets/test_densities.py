@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from tests.helpers import global_state
 
 from mixtura.datasets.densities import draw, grid, ring, separated_gaussians
+from tests.helpers import global_state
 
 
 def test_the_ring_is_eight_gaussians_on_a_circle() -> None:

@@ -12,9 +12,9 @@ from sklearn.datasets import make_moons
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from tests.helpers import global_state
 
 from mixtura import GaussianMixture, MixtureDensityEstimator, MixtureDensityRegressor
+from tests.helpers import global_state
 
 SMALL = {"components": 60, "hidden": (16, 16), "steps": 60, "batch_size": 64, "random_state": 0}
 COSTS = ["nuclear_norm", "scalar", "vector_matrix", "matrix_matrix", "likelihood", "bures"]
@@ -320,7 +320,7 @@ GOOD = moons(40)
         ({"variance": "silverman"}, GOOD, None, "variance must be 'auto' or positive"),
         ({"validation_fraction": 1.5}, GOOD, None, "validation_fraction"),
         ({"components": 0}, GOOD, None, "components must be positive"),
-        ({"steps": 0}, GOOD, None, "steps must be positive"),
+        ({"steps": 0}, GOOD, None, "steps and learning_rate must be positive"),
         ({"batch_size": 2}, GOOD, None, "batch_size must be at least 4"),
         ({"hidden": (0,)}, GOOD, None, "hidden"),
         ({"noise_features": -1}, GOOD, None, "noise_features"),

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from tests.helpers import global_state
 
 from mixtura.experiments.classifier import ImageClassifier, class_histogram, confidence, off_uniform
+from tests.helpers import global_state
 
 X, Y = load_digits(return_X_y=True)
 IMAGES, LABELS = torch.tensor(X / 16).float().reshape(-1, 1, 8, 8), torch.tensor(Y)

@@ -8,9 +8,9 @@ import pytest
 import scipy.linalg
 import torch
 from scipy.spatial.distance import cdist
-from tests.helpers import global_state
 
 from mixtura.experiments import EXPERIMENTS, Options
+from tests.helpers import global_state
 
 IDENTITY = importlib.import_module("mixtura.experiments.identity")
 NUCLEAR, MATRIX, VECTOR, SCALAR, TRACE = range(IDENTITY._FIRST_GAP, IDENTITY._FIRST_GAP + 5)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.helpers import global_state
 
 from mixtura.experiments.digits import Digits, generator_for, learn_images, plan_for, read_digits
 from mixtura.experiments.images import images
 from mixtura.experiments.record import Options
+from tests.helpers import global_state
 
 
 @pytest.fixture(scope="module")

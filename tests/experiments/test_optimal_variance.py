@@ -5,10 +5,10 @@ import json
 
 import pytest
 from sklearn.neighbors import KernelDensity
-from tests.helpers import global_state
 
 from mixtura.experiments import EXPERIMENTS, Options
 from mixtura.training import likelihood_variance
+from tests.helpers import global_state
 
 BEST = importlib.import_module("mixtura.experiments.optimal_variance")
 RANKS = [0.98, 0.9, 0.6, 0.3, 0.1, 0.05]

@@ -5,9 +5,9 @@ import json
 
 import pytest
 import torch
-from tests.helpers import global_state
 
 from mixtura.experiments import EXPERIMENTS, Options
+from tests.helpers import global_state
 
 SWEEP = importlib.import_module("mixtura.experiments.variance_sweep")
 
