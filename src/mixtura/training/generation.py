@@ -133,7 +133,7 @@ def fit_generator(
         weight: of the rows, positive, shape ``(N,)``.
         steps: of the optimiser, rounded up to whole passes over the data; None takes 10,000, or 3,000 where the reading
             is sampled and a step takes longer.
-        learning_rate: peak of the one-cycle rate; None takes 3 over the number of steps, 2e-3 at most: small steps keep
+        learning_rate: peak of the one-cycle rate; None takes 7 over the number of steps, 2e-3 at most: small steps keep
             the shares of the modes, and a short run cannot afford them.
         seed: of the order of the rows and of the noise; torch's global generator is put back afterwards.
         checkpoint: file that is written while training goes on, resumed from if it is there, and deleted at the end.
@@ -180,7 +180,7 @@ def fit_generator(
             [x[whole], weight[whole]],
             epochs=epochs,
             batch_size=B,
-            learning_rate=learning_rate or min(3 / steps, 2e-3),
+            learning_rate=learning_rate or min(7 / steps, 2e-3),
             weight_decay=0.0,
             warmup=0.02,
             seed=seed,

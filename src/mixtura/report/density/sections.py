@@ -217,8 +217,11 @@ def settings(case: DensityCase, facts: Sequence[tuple[str, str]]) -> str:
     )
     rows += [
         ("density", f"{model.mixture_.components:,} Gaussian components with one width, in standardised columns"),
-        ("network", f"residual layers of width {listed([str(h) for h in model.hidden], 5)}"),
-        ("training", f"{len(model.history_.epochs)} epochs, peak learning rate {model.learning_rate:g}"),
+        ("network", f"rectified layers of width {listed([str(h) for h in model.hidden], 5)}"),
+        (
+            "training",
+            f"{len(model.history_.epochs)} epochs, learning rate up to {max(e.rate for e in model.history_.epochs):.2g}",
+        ),
         ("random_state", str(model.random_state)),
     ]
     if b.log_bound is not None:
