@@ -202,7 +202,7 @@ def settings(case: DensityCase, facts: Sequence[tuple[str, str]]) -> str:
     model, some = case.model, ""
     if case.rows > len(case.test):
         some = f", of which {len(case.test):,} at random were scored"
-    b = model.bound_
+    b, rate = model.bound_, max(e.rate for e in model.history_.epochs)
     rows = [
         ("rows", f"{len(case.train):,} to learn from, {case.rows:,} to test on{some}"),
         ("columns", f"{len(case.names)}: {listed(case.names, 40)}"),
@@ -218,10 +218,7 @@ def settings(case: DensityCase, facts: Sequence[tuple[str, str]]) -> str:
     rows += [
         ("density", f"{model.mixture_.components:,} Gaussian components with one width, in standardised columns"),
         ("network", f"rectified layers of width {listed([str(h) for h in model.hidden], 5)}"),
-        (
-            "training",
-            f"{len(model.history_.epochs)} epochs, learning rate up to {max(e.rate for e in model.history_.epochs):.2g}",
-        ),
+        ("training", f"{len(model.history_.epochs)} epochs, learning rate up to {rate:.2g}"),
         ("random_state", str(model.random_state)),
     ]
     if b.log_bound is not None:
