@@ -110,7 +110,7 @@ def _data(name: str, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _start(x: Tensor) -> float:
-    return 0.5 * x.var(0).sum().item()
+    return x.var(0).sum().item()
 
 
 def _learn_and_score(key: Key, steps: int, seeds: Sequence[int]) -> tuple[_Scores, Scatter]:
@@ -214,7 +214,7 @@ def _all(scores: dict[Key, _Scores]) -> Table:
         rows,
         "Error of distances: Wasserstein-1 distance between the pairwise distances of centers and of samples. Purity: "
         "k-means on the centers sorts the samples by class. Reach: share of the centers which a kernel connects with "
-        "the data. Where v exceeds half of the data's total variance, the schedule has nowhere to start from and both "
+        "the data. Where v exceeds the data's total variance, the schedule has nowhere to start from and both "
         "are the same run. Means over the seeds.",
     )
 
