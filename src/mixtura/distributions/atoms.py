@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, constraints
+from torch.distributions import Categorical, Distribution
 
-from mixtura.distributions.checks import check_levels, check_value, check_values, chosen_dims
+from mixtura.distributions.checks import check_levels, check_values, chosen_dims
 from mixtura.distributions.mixture import Mixture
+from mixtura.distributions.weighted import WeightedSum
 
 __all__ = ["AtomMixture"]
 
 
-class AtomMixture(Distribution):
+class AtomMixture(WeightedSum):
     r"""Hold A point masses at known positions beside a continuous mixture, ``Σ_a w_a δ(x - y_a) + w_c q(x)``: rain that
     often is exactly zero, payments that nobody claimed, scores that are cut off.
 
@@ -45,8 +46,6 @@ class AtomMixture(Distribution):
         tensor([0.0000, 0.0000, 5.8615])
     """
 
-    has_rsample = False
-
     def __init__(
         self, logits: Tensor, atoms: Tensor, continuous: Mixture[Any], *, validate_args: bool | None = None
     ) -> None:
@@ -67,31 +66,6 @@ class AtomMixture(Distribution):
     def atoms(self) -> Tensor:
         """Positions y, shape ``(*B, A, *event_shape)``."""
         return self._atoms if self.event_shape else self._atoms.squeeze(-1)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        """Nothing for torch to check: the constructor does."""
-        return {}
-
-    @property
-    def support(self) -> constraints.Constraint:  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
-        """Vectors or scalars of real numbers."""
-        return constraints.independent(constraints.real, len(self.event_shape))
-
-    @property
-    def log_weights(self) -> Tensor:
-        """Normalised log-weights of the atoms and, last, of the continuous part, shape ``(*B, A + 1)``."""
-        return torch.log_softmax(self.logits, -1)
-
-    @property
-    def weights(self) -> Tensor:
-        """Weights of the atoms and, last, of the continuous part, shape ``(*B, A + 1)``."""
-        return self.log_weights.exp()
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean ``Σ w_a y_a + w_c E_q x``, shape ``(*B, *event_shape)``."""
-        return self._from_vector(self._mean())
 
     @property
     def variance(self) -> Tensor:
@@ -188,16 +162,6 @@ class AtomMixture(Distribution):
     def _split(weights: Tensor, dim: int) -> tuple[Tensor, Tensor]:
         """Part the weights of the atoms from that of the continuous part."""
         return weights.narrow(dim, 0, weights.shape[dim] - 1), weights.select(dim, -1)
-
-    def _to_vector(self, value: Tensor) -> Tensor:
-        check_value(value, self.batch_shape, self.event_shape, no_nan=bool(self._validate_args))
-        return self._vector(value)
-
-    def _vector(self, x: Tensor) -> Tensor:
-        return x if self.event_shape else x.unsqueeze(-1)
-
-    def _from_vector(self, x: Tensor) -> Tensor:
-        return x if self.event_shape else x.squeeze(-1)
 
 
 def _batch_shape(logits: Tensor, atoms: Tensor, continuous: Mixture[Any]) -> torch.Size:

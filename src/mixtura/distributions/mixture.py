@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, constraints
+from torch.distributions import Categorical, Distribution
 
-from mixtura.distributions.checks import check_levels, check_value, check_values, chosen_dims, mixture_shapes
+from mixtura.distributions.checks import check_levels, check_values, chosen_dims, mixture_shapes
 from mixtura.distributions.quantiles import Marginals, mixture_cdf, mixture_icdf
 from mixtura.distributions.spreads import Spread
+from mixtura.distributions.weighted import WeightedSum
 
 __all__ = ["Mixture"]
 
 SpreadT = TypeVar("SpreadT", bound=Spread)
 
 
-class Mixture(Distribution, ABC, Generic[SpreadT]):
+class Mixture(WeightedSum, Generic[SpreadT]):
     r"""Hold a mixture ``p(x) = Σ_k w_k p_k(x)`` of K components of one family in D dimensions, with weights in the log
     domain.
 
@@ -37,8 +38,6 @@ class Mixture(Distribution, ABC, Generic[SpreadT]):
     Raises:
         ValueError: where shapes do not fit, a spread is not valid, or the weights sum to nothing.
     """
-
-    has_rsample = False
 
     def __init__(
         self, logits: Tensor, loc: Tensor, spread: SpreadT, event_dim: int = 1, validate_args: bool | None = None
@@ -66,31 +65,6 @@ class Mixture(Distribution, ABC, Generic[SpreadT]):
     def loc(self) -> Tensor:
         """Locations of the components, shape ``(*B, K, *event_shape)``."""
         return self._loc if self.event_shape else self._loc.squeeze(-1)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        """Nothing for torch to check: the constructor does, and names the component that is wrong."""
-        return {}
-
-    @property
-    def support(self) -> constraints.Constraint:  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
-        """Vectors or scalars of real numbers."""
-        return constraints.independent(constraints.real, len(self.event_shape))
-
-    @property
-    def log_weights(self) -> Tensor:
-        """Normalised log-weights, shape ``(*B, K)``."""
-        return torch.log_softmax(self.logits, -1)
-
-    @property
-    def weights(self) -> Tensor:
-        """Weights, shape ``(*B, K)``, summing to one."""
-        return self.log_weights.exp()
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean ``Σ w_k m_k``, shape ``(*B, *event_shape)``."""
-        return self._from_vector(self._mean())
 
     @property
     def variance(self) -> Tensor:
@@ -245,11 +219,3 @@ class Mixture(Distribution, ABC, Generic[SpreadT]):
         offset = self._loc - self._mean().unsqueeze(-2)  # (*B, K, D)
         total = within + offset.unsqueeze(-1) * offset.unsqueeze(-2)  # (*B, K, D, D)
         return (self.weights[..., None, None] * total).sum(-3)
-
-    def _to_vector(self, value: Tensor) -> Tensor:
-        """Check a value and give it the shape ``(*S, *B, D)``."""
-        check_value(value, self.batch_shape, self.event_shape, no_nan=bool(self._validate_args))
-        return value if self.event_shape else value.unsqueeze(-1)
-
-    def _from_vector(self, x: Tensor) -> Tensor:
-        return x if self.event_shape else x.squeeze(-1)
