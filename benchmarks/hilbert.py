@@ -10,38 +10,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from side_by_side import Work, extra_memory, heading, interleaved, line, with_gradient
 from torch import Tensor
 
 from mixtura.distributions import GaussianMixture
 from mixtura.hilbert import kernel_mean_discrepancy, log_inner
 
-Work = Callable[[], tuple[Tensor, Tensor]]
 MEMORY = """
-import torch
-torch.set_num_threads(1)
-from mixtura.distributions import GaussianMixture
 from mixtura.hilbert import log_inner
-def job(x, y):
-    log_inner(GaussianMixture.from_samples(x, 0.01), GaussianMixture.from_samples(y, 0.01)).backward()
-job(torch.randn(5000, 2), torch.randn(1000, 2, requires_grad=True))
-x, y = torch.randn({N}, 2), torch.randn(1000, 2, requires_grad=True)
-p = GaussianMixture.from_samples(x, 0.01)
-def status(name):
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
-open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
-before = status("VmRSS")
-log_inner(p, GaussianMixture.from_samples(y, 0.01)).backward()
-print((status("VmHWM") - before) / 1024)
+def job(p, y):
+    log_inner(p, GaussianMixture.from_samples(y, 0.01)).backward()
 """
 
 
@@ -52,15 +37,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print(f"torch {torch.__version__}, {options.runs} runs, N = {options.rows}")
-    print(f"{'work':34}{'peer':24}{'ours s':>9}{'peer s':>9}{'ratio':>8}{'target':>8}  reached")
+    heading(f"{options.runs} runs, N = {options.rows}")
     for D, targets in ((2, {"cdist": 50, "KeOps": 15}), (64, {"cdist": 9, "KeOps": 25})):
         inner_products(D, options.rows, targets, options.runs)
     floor(options.rows, options.runs)
     kernel_loss(options.runs)
     for N in (options.rows, 10 * options.rows):
-        code = MEMORY.format(N=N)
-        extra = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        extra = extra_memory(MEMORY, N, 1000, 0.01, warm_up=1000)
         line(f"extra memory N={N} M=1000 d=2", "32 MB", f"{extra:.1f} MB", "", "", "<32 MB", extra < 32)
     million(10 * options.rows)
 
@@ -165,33 +148,8 @@ def points(x: Tensor) -> GaussianMixture:
     return GaussianMixture.from_samples(x, 1e-10)
 
 
-def with_gradient(y: Tensor, f: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    centers = y.clone().requires_grad_()
-    value = f(centers)
-    (gradient,) = torch.autograd.grad(value, centers)
-    return value.detach(), gradient
-
-
-def interleaved(works: dict[str, Work], runs: int) -> tuple[dict[str, float], dict[str, tuple[Tensor, Tensor]]]:
-    """Return the median seconds and the results of all works, run in turn after one warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    results = {name: work() for name, work in works.items()}
-    for _ in range(runs):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}, results
-
-
 def compare(work: str, peer: str, own: float, other: float, target: float) -> None:
     line(work, peer, own, other, other / own, f"{target:g}x", other / own >= target)
-
-
-def line(work: str, peer: str, own: Any, other: Any, ratio: Any, target: str, reached: bool | None) -> None:
-    cells = [f"{c:.4g}" if isinstance(c, float) else c for c in (own, other, ratio)]
-    answer = "" if reached is None else "yes" if reached else "no"
-    print(f"{work:34}{peer:24}{cells[0]:>9}{cells[1]:>9}{cells[2]:>8}{target:>8}  {answer}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from side_by_side import Work, extra_memory, heading, interleaved, line, with_gradient
 from torch import Tensor
 
 from mixtura.distributions import GaussianMixture
@@ -27,30 +23,17 @@ from mixtura.hilbert import log_projected_trace
 from mixtura.hilbert.spectral import log_nuclear_norm
 from mixtura.hilbert.spectral.matrix import Method, certified
 
-Work = Callable[[], tuple[Tensor, Tensor]]
 VARIANCE = 0.05
 """Of components, for standard normal points in two dimensions; effective rank about 100."""
-MEMORY = """
-import torch
-torch.set_num_threads(1)
-from mixtura.distributions import GaussianMixture
+OURS = f"""
 from mixtura.hilbert.spectral import log_nuclear_norm
-def ours(p, y):
-    log_nuclear_norm(p, GaussianMixture.from_samples(y, {variance}), {method!r}).backward()
-def peer(p, y):
-    C = torch.exp(-torch.cdist(p.loc, y).square() / (4 * {variance}))
+def job(p, y):
+    log_nuclear_norm(p, GaussianMixture.from_samples(y, {VARIANCE}), "tall").backward()
+"""
+PEER = f"""
+def job(p, y):
+    C = torch.exp(-torch.cdist(p.loc, y).square() / (4 * {VARIANCE}))
     torch.linalg.svdvals(C).sum().log().backward()
-def points(N, M):
-    return GaussianMixture.from_samples(torch.randn(N, 2), {variance}), torch.randn(M, 2, requires_grad=True)
-job = {job}
-job(*points(5000, 32))
-p, y = points({N}, {M})
-def status(name):
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
-open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
-before = status("VmRSS")
-job(p, y)
-print((status("VmHWM") - before) / 1024)
 """
 
 
@@ -62,8 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print(f"torch {torch.__version__}, {options.runs} runs, components of variance {VARIANCE}")
-    print(f"{'work':34}{'peer':24}{'ours':>9}{'peer':>9}{'ratio':>8}{'target':>8}  reached")
+    heading(f"{options.runs} runs, components of variance {VARIANCE}")
     projection(options.rows // 10, 500, options.runs)
     tall(options.rows, 512, options.runs)
     square(options.square, options.runs)
@@ -104,7 +86,7 @@ def tall(N: int, M: int, runs: int) -> None:
     work = f"nuclear norm N={N} M={M} d=2"
     error = compare_with_float64(work, x, y, results)
     compare(work, seconds, 4 if error > 1e-4 else 2.5)
-    own, other = memory(N, M, "ours"), memory(N, M, "peer")
+    own, other = (extra_memory(job, N, M, VARIANCE, warm_up=32) for job in (OURS, PEER))
     line("  extra memory, MB", "svdvals + autograd", own, other, other / own, "10x", other / own >= 10)
 
 
@@ -127,7 +109,7 @@ def million(N: int, M: int) -> None:
     start = time.perf_counter()
     ours(x, y, "tall")
     line(f"nuclear norm N={N} M={M} d=2", "-", time.perf_counter() - start, "", "", "", None)
-    extra = memory(N, M, "ours")
+    extra = extra_memory(OURS, N, M, VARIANCE, warm_up=32)
     line("  extra memory, MB", "-", extra, "", "", "<64", extra < 64)
 
 
@@ -151,13 +133,6 @@ def exact(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return ours(x.double(), y.double(), "tall" if len(x) > 4 * len(y) else "dense")
 
 
-def with_gradient(y: Tensor, f: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    centers = y.clone().requires_grad_()
-    value = f(centers)
-    (gradient,) = torch.autograd.grad(value, centers)
-    return value.detach(), gradient
-
-
 def compare_with_float64(work: str, x: Tensor, y: Tensor, results: dict[str, tuple[Tensor, Tensor]]) -> float:
     """Print the error of each gradient and of our value, which is returned."""
     print(work)
@@ -172,32 +147,9 @@ def compare_with_float64(work: str, x: Tensor, y: Tensor, results: dict[str, tup
     return error
 
 
-def memory(N: int, M: int, job: str) -> float:
-    code = MEMORY.format(N=N, M=M, job=job, variance=VARIANCE, method="tall")
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-
-
-def interleaved(works: dict[str, Work], runs: int) -> tuple[dict[str, float], dict[str, tuple[Tensor, Tensor]]]:
-    """Return the median seconds and the results of all works, run in turn after one warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    results = {name: work() for name, work in works.items()}
-    for _ in range(runs):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}, results
-
-
 def compare(work: str, seconds: dict[str, float], target: float) -> None:
     own, other = seconds["ours"], seconds["svdvals"]
     line("  seconds", "svdvals + autograd", own, other, other / own, f"{target:g}x", other / own >= target)
-
-
-def line(work: str, peer: str, own: Any, other: Any, ratio: Any, target: str, reached: bool | None) -> None:
-    cells = [f"{c:.4g}" if isinstance(c, float) else c for c in (own, other, ratio)]
-    answer = "" if reached is None else "yes" if reached else "no"
-    print(f"{work:34}{peer:24}{cells[0]:>9}{cells[1]:>9}{cells[2]:>8}{target:>8}  {answer}", flush=True)
 
 
 if __name__ == "__main__":
