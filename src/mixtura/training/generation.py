@@ -98,16 +98,17 @@ def plan_generator(
     if len(x) < 4 or (batch_size is not None and batch_size < 4):
         raise ValueError(f"x needs at least 4 rows and batch_size must be at least 4, got {len(x)} and {batch_size}.")
     probe = GaussianMixture.from_samples(x[: _BATCH // 2], likelihood_variance(x[:_PROBE]))
-    rank = effective_rank(probe).item() / probe.components
+    rank = effective_rank(probe)
     if reading == "auto":
-        reading = choose_reading(probe) if cost in SAMPLED else "finite"
+        reading = choose_reading(probe, rank) if cost in SAMPLED else "finite"
     Cost(cost, reading)  # says what is wrong with them
     batch_size = batch_size or _BATCH
     centers = max(4, batch_size // _ROWS_PER_CENTER[reading])
     if variance == "auto":
         variance = kernel_variance(x[: centers if reading == "finite" else centers // 2], _SHARE[reading])
     start = x.double().var(0).sum().item() if anneal else variance
-    return GeneratorPlan(cost, reading, rank, min(batch_size, len(x)), centers, Annealing(start, variance))
+    share = rank.item() / probe.components
+    return GeneratorPlan(cost, reading, share, min(batch_size, len(x)), centers, Annealing(start, variance))
 
 
 def fit_generator(
