@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mixtura.costs import COSTS, bures, conditional, matrix_matrix, nuclear_norm, scalar, vector_matrix
 from mixtura.distributions import CauchyMixture, GaussianMixture, Isotropic, Mixture
-from mixtura.hilbert import projections
+from mixtura.hilbert import traces
 from tests.costs.truth import FAMILIES, SORTS, Truth, random_mixture
 from tests.helpers import KINDS, assert_close
 
@@ -153,7 +153,7 @@ def test_second_derivatives_of_projections(
     cost: Callable[..., Any], pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In everything, also in several blocks."""
-    monkeypatch.setattr(projections, "_PAIRS", pairs)
+    monkeypatch.setattr(traces, "_PAIRS", pairs)
     p, q = random_mixture("isotropic", 0, K=3, D=1), random_mixture("isotropic", 1, K=2, D=1)
     inputs = [*leaves(p), *leaves(q)]
     assert torch.autograd.gradgradcheck(lambda *t: cost(rebuild(p, *t[:3]), rebuild(q, *t[3:])).gap, inputs)
@@ -167,7 +167,7 @@ def test_blocks_change_nothing(
     p, q = random_mixture("diagonal", 0, batch=batch, K=23), random_mixture("diagonal", 1, batch=batch, K=3)
     results = []
     for pairs in (2**18, 1):
-        monkeypatch.setattr(projections, "_PAIRS", pairs)
+        monkeypatch.setattr(traces, "_PAIRS", pairs)
         inputs = [*leaves(p), *leaves(q)]
         bound = cost(rebuild(p, *inputs[:3]), rebuild(q, *inputs[3:]))
         results.append([bound.gap, *torch.autograd.grad(bound.gap.sum(), [*inputs[:3], *inputs[4:]])])
@@ -176,7 +176,7 @@ def test_blocks_change_nothing(
 
 
 def test_a_block_of_rows_without_weight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projections, "_PAIRS", 1)
+    monkeypatch.setattr(traces, "_PAIRS", 1)
     p, q = random_mixture("isotropic", 0, K=9), random_mixture("isotropic", 1, K=3)
     logits = torch.where(torch.arange(9) < 6, -torch.inf, p.logits)
     loc = p.loc.clone().requires_grad_()

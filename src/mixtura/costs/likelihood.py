@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mixtura.costs.bound import Bound
 from mixtura.distributions import GaussianMixture, Isotropic, Mixture
 from mixtura.hilbert.checks import check_pair
+from mixtura.hilbert.form import log_weights
 from mixtura.hilbert.inner import exact_log_columns
 
 __all__ = ["likelihood"]
@@ -33,7 +33,7 @@ def likelihood(p: Mixture[Any], q: Mixture[Any]) -> Bound:
         tensor(1.1689, dtype=torch.float64)
     """
     check_pair(p, q)
-    log_value = (torch.softmax(p.logits.double(), -1) * _log_density(p, q)).sum(-1)
+    log_value = (log_weights(p).exp() * _log_density(p, q)).sum(-1)
     return Bound(log_value, -log_value)
 
 

@@ -12,6 +12,7 @@ from mixtura.costs.bound import Bound, Reading
 from mixtura.costs.sampled import debiased, log_trace
 from mixtura.distributions import Mixture
 from mixtura.hilbert import log_diagonal, log_nuclear_norm, log_singular_values
+from mixtura.hilbert.form import log_weights
 
 __all__ = ["bures", "nuclear_norm", "trace"]
 
@@ -73,9 +74,8 @@ def trace(p: Mixture[Any], q: Mixture[Any]) -> Bound:
         >>> mx.costs.trace(p, q).gap  # -log (1 + e^-½) / 2
         tensor(0.2191, dtype=torch.float64)
     """
-    log_w, log_u = (torch.log_softmax(m.logits.double(), -1) for m in (p, q))
-    log_pairs = log_diagonal(p, q)
-    return _against_traces(torch.logsumexp(0.5 * (log_w + log_u) + log_pairs, -1), p, q)
+    log_value = torch.logsumexp(log_diagonal(p, q) + 0.5 * (log_weights(p) + log_weights(q)), -1)
+    return _against_traces(log_value, p, q)
 
 
 def bures(p: Mixture[Any], q: Mixture[Any]) -> Bound:

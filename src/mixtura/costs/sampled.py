@@ -12,6 +12,7 @@ from torch import Tensor
 from mixtura.costs.bound import Bound
 from mixtura.distributions import Mixture
 from mixtura.hilbert import log_diagonal
+from mixtura.hilbert.form import log_weights
 
 __all__ = ["debiased", "halves", "log_trace"]
 
@@ -67,7 +68,7 @@ def halves(p: Mixture[Any], name: str) -> Halves:
 
 def log_trace(p: Mixture[Any]) -> Tensor:
     """Return the log of the trace of the weighted Gram matrix, ``log Σ_i w_i <p_i, p_i>``, in float64."""
-    return torch.logsumexp(torch.log_softmax(p.logits.double(), -1) + log_diagonal(p, p), -1)
+    return torch.logsumexp(log_weights(p) + log_diagonal(p, p), -1)
 
 
 def _standard_error(log_F: Affinity, first: Halves, second: Halves, unit: Tensor) -> Tensor:

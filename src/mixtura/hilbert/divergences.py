@@ -84,7 +84,9 @@ def kernel_mean_discrepancy(
     Cauchy    ``(1 + ‖x - y‖² / v)^(-(D + 1)/2)``      ``√v / 2`` to every scale
     ========  =======================================  ==========================
 
-    The mixtures are integrated exactly: nothing is sampled. The gradient at p = q is zero.
+    The mixtures are integrated exactly: nothing is sampled. The gradient at p = q is zero. No kernel does this for
+    Laplace or von Mises mixtures: what they are convolved with leaves the family, and the double integral has no form
+    that holds where scales meet (Laplace) or none but a series (von Mises). :func:`l2_distance` compares those.
 
     Args:
         p: Gaussian or Cauchy mixture, batch shape ``*B``.
@@ -110,7 +112,8 @@ def kernel_mean_discrepancy(
     if not any(isinstance(p, family) and isinstance(q, family) for family in (GaussianMixture, CauchyMixture)):
         raise TypeError(
             f"p is a {type(p).__name__} and q is a {type(q).__name__}: a kernel mean discrepancy is exact for two "
-            "of GaussianMixture or two of CauchyMixture."
+            "of GaussianMixture or two of CauchyMixture. Two mixtures of any other family have l2_distance and "
+            "cauchy_schwarz_divergence."
         )
     v = torch.as_tensor(variance, dtype=torch.float64, device=p.loc.device)
     if v.dim() > 0 or not bool(v > 0) or not bool(torch.isfinite(v)):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mixtura.distributions import Mixture
 
-__all__ = ["Form", "Parts", "full_rank", "vectors"]
+__all__ = ["Form", "Parts", "full_rank", "log_weights", "vectors"]
 
 Parts = tuple[Tensor, ...]
 
@@ -50,6 +50,12 @@ class Form:
 def vectors(p: Mixture[Any]) -> Tensor:
     """Return the locations with an event dimension, shape ``(*B, N, D)``."""
     return p.loc if p.event_shape else p.loc.unsqueeze(-1)
+
+
+def log_weights(p: Any) -> Tensor:
+    """Return log-weights in float64, finite also where a weight is zero: a block of nothing but those has a gradient,
+    too."""
+    return torch.log_softmax(p.logits.double(), -1).clamp_min(-1e300)
 
 
 def full_rank(x: Tensor, batch_dims: int, own: int) -> Tensor:

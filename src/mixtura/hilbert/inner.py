@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from mixtura.hilbert.form import Form
+from mixtura.hilbert.form import Form, log_weights
 from mixtura.hilbert.split import split_pairs
 from mixtura.hilbert.stream import log_columns, log_square
 from mixtura.hilbert.table import closed_form, common_dtype, find_form
@@ -127,7 +127,7 @@ def exact_log_inner(p: Distribution, q: Distribution) -> Tensor:
         return log_square(form, _rows(p, form))
     if _grows(p) and not _grows(q):
         p, q = q, p  # the sweep over p gives the gradient of q for nothing
-    return torch.logsumexp(_log_weights(q) + exact_log_columns(p, q), -1)
+    return torch.logsumexp(log_weights(q) + exact_log_columns(p, q), -1)
 
 
 def exact_log_columns(p: Distribution, q: Distribution) -> Tensor:
@@ -138,13 +138,8 @@ def exact_log_columns(p: Distribution, q: Distribution) -> Tensor:
 
 def _rows(p: Distribution, form: Form) -> Tensor:
     """Log-weights with every batch dimension of the form."""
-    log_w = _log_weights(p)
+    log_w = log_weights(p)
     return log_w.reshape(*(1,) * (len(form.batch_shape) + 1 - log_w.dim()), *log_w.shape)
-
-
-def _log_weights(p: Any) -> Tensor:
-    """Return log-weights, finite also where a weight is zero: a block of nothing but those has a gradient, too."""
-    return torch.log_softmax(p.logits.double(), -1).clamp_min(-1e300)
 
 
 def _grows(p: Any) -> bool:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 from torch.distributions import Distribution
-from torch.utils.checkpoint import checkpoint
 
 from mixtura.hilbert.cholesky import jittered_cholesky
 from mixtura.hilbert.diagonal import log_diagonal
-from mixtura.hilbert.form import Form, full_rank
+from mixtura.hilbert.form import full_rank, log_weights
 from mixtura.hilbert.inner import exact_log_columns
-from mixtura.hilbert.split import split_pairs, take_block
+from mixtura.hilbert.pairs import Pairs
+from mixtura.hilbert.split import split_pairs
 from mixtura.hilbert.table import common_dtype, find_form
+from mixtura.hilbert.traces import log_trace_of_rows, project
 
 __all__ = ["log_projected_norm", "log_projected_trace", "log_projected_values"]
 
 JITTER = {torch.float32: 1e-6, torch.float64: 1e-10}
 """ε for mixtures of a precision; a projection of p on itself loses at most this share of it."""
-_PAIRS = 2**18
-"""Pairs in one block of rows."""
 
 
 def log_projected_norm(p: Distribution, q: Distribution) -> Tensor:
@@ -53,7 +50,7 @@ def log_projected_norm(p: Distribution, q: Distribution) -> Tensor:
     R, L, log_s = _basis(p, q)
     log_h = exact_log_columns(p, q) - log_s
     unit = log_h.detach().amax(-1, keepdim=True)
-    return 2 * unit.squeeze(-1) + _project((log_h - unit).exp().unsqueeze(-2), R, L).log()
+    return 2 * unit.squeeze(-1) + project((log_h - unit).exp().unsqueeze(-2), R, L).log()
 
 
 def log_projected_trace(p: Distribution, q: Distribution) -> Tensor:
@@ -82,10 +79,8 @@ def log_projected_trace(p: Distribution, q: Distribution) -> Tensor:
         >>> log_projected_trace(p, p).exp(), log_projected_trace(p, q).exp()  # (1 + 1) / 2, (1 + 1/e) / 2, over √2π
         (tensor(0.3989, dtype=torch.float64), tensor(0.2729, dtype=torch.float64))
     """
-    basis = _basis(p, q)
-    blocks = _blocks(p, q)
-    share = _rows if len(blocks) == 1 else _again
-    return torch.logsumexp(torch.stack([share(form, log_w, *basis) for form, log_w in blocks]), 0)
+    R, L, log_s = _basis(p, q)
+    return log_trace_of_rows(_scaled_pairs(p, q, log_s), R, L)
 
 
 def log_projected_values(p: Distribution, q: Distribution) -> Tensor:
@@ -95,7 +90,8 @@ def log_projected_values(p: Distribution, q: Distribution) -> Tensor:
     """
     with torch.no_grad():
         _, L, log_s = _basis(p, q)
-        A = torch.cat([_scaled(form, log_w, log_s) for form, log_w in _blocks(p, q)], -2)  # (*B, N, M) in logs
+        pairs = _scaled_pairs(p, q, log_s)
+        A = torch.cat([pairs.take(start, stop).logs() for start, stop in pairs.rows()], -2)  # (*B, N, M)
         unit = A.amax((-2, -1), keepdim=True)
         Z = torch.linalg.solve_triangular(L, (A - unit).exp().mT, upper=False)
         return 2 * (unit.squeeze(-1) + torch.linalg.svdvals(Z).log())
@@ -112,67 +108,9 @@ def _basis(p: Distribution, q: Distribution) -> tuple[Tensor, Tensor, Tensor]:
     return R + jitter * torch.eye(R.shape[-1], dtype=R.dtype, device=R.device), L, log_s
 
 
-def _blocks(p: Any, q: Any) -> list[tuple[Form, Tensor]]:
-    """Return blocks of rows of the closed form with their log-weights."""
+def _scaled_pairs(p: Any, q: Any, log_s: Tensor) -> Pairs:
+    """Return the pairs with ``A_ij = √w_i <p_i, q_j> / ‖q_j‖``."""
     make, batch_shape = find_form(p, q)
-    form = make(p, q, common_dtype(p, q))
-    b, N, M = len(batch_shape), form.N, form.M
-    log_w = full_rank(torch.log_softmax(p.logits.double(), -1), b, 1)
-    rows = max(M, _PAIRS // (batch_shape.numel() * M))
-    blocks = (take_block(form, log_w, b, i, min(i + rows, N)) for i in range(0, N, rows))
-    return [(block, w) for block, w in blocks if w is not None]
-
-
-def _rows(form: Form, log_w: Tensor, R: Tensor, L: Tensor, log_s: Tensor) -> Tensor:
-    """Return the log of the share of a block of rows, very small where none of them has a weight."""
-    A = _scaled(form, log_w, log_s)
-    unit = A.detach().amax((-2, -1), keepdim=True).clamp_min(-1e300)
-    share = _project((A - unit).exp(), R, L).clamp_min(torch.finfo(A.dtype).tiny)
-    return 2 * unit[..., 0, 0] + share.log()
-
-
-def _again(form: Form, log_w: Tensor, R: Tensor, L: Tensor, log_s: Tensor) -> Tensor:
-    """Return the same for one of many blocks, which is computed once more in backward instead of being kept."""
-    n = len(form.P)
-
-    def block(log_w: Tensor, R: Tensor, log_s: Tensor, *parts: Tensor) -> Tensor:
-        return _rows(dataclasses.replace(form, P=parts[:n], Q=parts[n:]), log_w, R, L, log_s)
-
-    found = checkpoint(block, log_w, R, log_s, *form.P, *form.Q, use_reentrant=False, preserve_rng_state=False)
-    assert isinstance(found, Tensor)
-    return found
-
-
-def _scaled(form: Form, log_w: Tensor, log_s: Tensor) -> Tensor:
-    """Return ``log √w_i <p_i, q_j> / ‖q_j‖`` in float64, shape ``(*B, n, M)``."""
-    P, Q = (tuple(t.double() for t in parts) for parts in (form.P, form.Q))
-    log_gram = dataclasses.replace(form, P=P, Q=Q).log_gram()
-    return 0.5 * log_w.unsqueeze(-1) + log_gram - log_s.unsqueeze(-2)
-
-
-def _project(A: Tensor, R: Tensor, L: Tensor) -> Tensor:
-    """Return ``tr A R⁻¹ Aᵀ`` as a sum of squares, for the Cholesky factor L of R, shape ``(*B)``."""
-    found: Any = _Project.apply(A, R, L)
-    return found
-
-
-class _Project(Function):
-    """With ``W = A R⁻¹`` the gradient is 2W in A and ``-Wᵀ W`` in R: two triangular solutions, no inverse."""
-
-    @staticmethod
-    def forward(ctx: Any, A: Tensor, R: Tensor, L: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        Z = torch.linalg.solve_triangular(L, A.mT, upper=False)  # (*B, M, n)
-        ctx.save_for_backward(A, R, Z, L)
-        return Z.square().sum((-2, -1))
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        A, R, Z, L = ctx.saved_tensors
-        if torch.is_grad_enabled():  # to be differentiated once more
-            L = torch.linalg.cholesky(R)
-            Z = torch.linalg.solve_triangular(L, A.mT, upper=False)
-        g = g[..., None, None]
-        W = torch.linalg.solve_triangular(L.mT, Z, upper=True)  # (*B, M, n)
-        gA = 2 * g * W.mT if ctx.needs_input_grad[0] else None
-        gR = -g * (W @ W.mT) if ctx.needs_input_grad[1] else None
-        return gA, gR, None
+    b = len(batch_shape)
+    a, shift = (full_rank(t, b, 1) for t in (0.5 * log_weights(p), -log_s))
+    return Pairs(make(p, q, common_dtype(p, q)), a, shift)

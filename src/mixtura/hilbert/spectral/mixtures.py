@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.distributions import Distribution
 
+from mixtura.hilbert.pairs import Pairs, weighted_pairs
 from mixtura.hilbert.spectral.certificate import once
 from mixtura.hilbert.spectral.matrix import Method, certified, check_method, choose
-from mixtura.hilbert.spectral.pairs import Pairs, weighted_pairs
 from mixtura.hilbert.spectral.tall import RowSums
 
 __all__ = ["gather", "log_nuclear_norm", "unit_matrix"]
@@ -95,7 +95,7 @@ class _LogNuclearNorm(Function):
         factor, unit, norm, *tensors = ctx.saved_tensors
 
         def polar(start: int, stop: int, C: Tensor) -> Tensor:
-            return C @ factor if ctx.tall else factor[..., start:stop, :]
+            return C.double() @ factor if ctx.tall else factor[..., start:stop, :]
 
         scale = g.detach() / norm.clamp_min(torch.finfo(norm.dtype).tiny)
         gradients = ctx.pairs.pull_back(unit, scale, polar, ctx.needs_input_grad[3:])

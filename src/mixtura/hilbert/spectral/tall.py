@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mixtura.hilbert.products import squares
 from mixtura.hilbert.spectral.certificate import Certificate
 
 __all__ = ["RowSums", "tall"]
@@ -45,19 +46,17 @@ class RowSums:
         C, self._rows = torch.cat(self._rows, -2), []
         if not self.squares:
             self.total = torch.linalg.qr(torch.cat([self.total, C], -2), mode="r")[1]
-        elif C.dim() == 2 and C.device.type == "cpu":
-            self.total += torch.from_numpy(C.numpy().T @ C.numpy())  # numpy sees the symmetry and does half of the work
         else:
-            self.total += C.mT @ C
+            self.total += squares(C)
 
     def finish(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the lower and the upper side and T, shape ``(*B, M, M)``, with which the factor is ``C T``."""
         if self._rows:
             self._flush()
         if self.squares:
-            squares, V = torch.linalg.eigh(self.total)
-            delta = _SMOOTHING**2 * squares[..., -1:].clamp_min(1e-290)
-            s = (squares.clamp_min(0) + delta).sqrt()
+            eigenvalues, V = torch.linalg.eigh(self.total)
+            delta = _SMOOTHING**2 * eigenvalues[..., -1:].clamp_min(1e-290)
+            s = (eigenvalues.clamp_min(0) + delta).sqrt()
             upper = s.sum(-1)
             lower = (s - delta.sqrt()).sum(-1)
             return lower, upper, (V / s.unsqueeze(-2)) @ V.mT

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from mixtura.hilbert.pairs import Pairs, weighted_pairs
 from mixtura.hilbert.spectral.matrix import choose
 from mixtura.hilbert.spectral.mixtures import gather, unit_matrix
-from mixtura.hilbert.spectral.pairs import Pairs, weighted_pairs
 
 __all__ = ["effective_rank", "log_singular_values"]
 

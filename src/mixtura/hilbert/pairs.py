@@ -1,4 +1,4 @@
-"""Blocks of rows of the weighted Gram matrix of two mixtures, and the way back through them."""
+"""Blocks of rows of a scaled Gram matrix of two mixtures, and the way back through them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
 from mixtura.hilbert.blocks import BITS, Blocks
-from mixtura.hilbert.form import Form, full_rank
+from mixtura.hilbert.form import Form, full_rank, log_weights
 from mixtura.hilbert.split import take_block
 from mixtura.hilbert.table import common_dtype, find_form
 
@@ -25,13 +24,13 @@ _BLOCKS = 2**14
 """Pairs from which on blocks of isotropic Gaussians are faster than automatic differentiation."""
 
 Polar = Callable[[int, int, Tensor], Tensor]
-"""``(start, stop, C) -> W``, the same rows of the polar factor, for rows of C."""
+"""``(start, stop, C) -> W`` for rows of C, the same rows of the gradient in C: of a nuclear norm the polar factor."""
 Gradients = list[Tensor | None]
 
 
 @dataclass
 class Pairs:
-    """Hold ``log C_ij = a_i + b_j + log <p_i, q_j>`` with the half log-weights ``a = ½ log w`` and ``b = ½ log w'``."""
+    """Hold ``log C_ij = a_i + b_j + log <p_i, q_j>``; a and b are half log-weights, or minus logs of norms."""
 
     form: Form
     a: Tensor
@@ -62,7 +61,7 @@ class Pairs:
 
     def block(self, start: int, stop: int, unit: Tensor) -> Tensor:
         """Return rows of ``C / e^unit``, shape ``(*B, n, M)``."""
-        return _powers(self._take(start, stop)._logs(), unit)
+        return _powers(self.take(start, stop).logs(), unit)
 
     def pull_back(self, unit: Tensor, g: Tensor, polar: Polar, needs: tuple[bool, ...]) -> Gradients:
         """Return the gradients of ``Σ g W C log C`` in the tensors, block by block, each computed once more."""
@@ -73,9 +72,9 @@ class Pairs:
             with torch.enable_grad():
                 tensors = [
                     t.detach().requires_grad_(need)
-                    for t, need in zip(self._take(start, stop).tensors, needs, strict=True)
+                    for t, need in zip(self.take(start, stop).tensors, needs, strict=True)
                 ]
-                logs = self._with(tensors, stop - start)._logs()
+                logs = self.replaced(tensors, stop - start).logs()
             C = _powers(logs.detach(), unit)
             leaves = [t for t in tensors if t.requires_grad]
             found = iter(torch.autograd.grad(logs, leaves, polar(start, stop, C) * C * g[..., None, None]))
@@ -93,25 +92,33 @@ class Pairs:
         Args:
             needs: which of the tensors want a gradient.
         """
-        own, form = self._with([t.detach() for t in self.tensors], self.form.N), self.form
+        own, form = self.replaced([t.detach() for t in self.tensors], self.form.N), self.form
         if form.batch_shape or not form.isotropic or form.N * form.M <= _BLOCKS:
             return own
         return IsotropicPairs(own.form, own.a, own.b, keep=needs[3] or needs[-1])
 
     def _largest(self, start: int, stop: int) -> Tensor:
-        return self._take(start, stop)._logs().amax((-2, -1))
+        return self.take(start, stop).logs().amax((-2, -1))
 
-    def _take(self, start: int, stop: int) -> Pairs:
+    def take(self, start: int, stop: int) -> Pairs:
+        """Return the pairs of rows ``start:stop``."""
         form, a = take_block(self.form, self.a, len(self.form.batch_shape), start, stop)
         assert a is not None
         return Pairs(form, a, self.b)
 
-    def _with(self, tensors: list[Tensor], N: int) -> Pairs:
+    def every(self, step: int) -> Pairs:
+        """Return the pairs of every ``step``-th row, of one matrix."""
+        a, *P = (t[::step] for t in (self.a, *self.form.P))
+        return self.replaced([a, self.b, *P, *self.form.Q], len(a))
+
+    def replaced(self, tensors: list[Tensor], N: int) -> Pairs:
+        """Return pairs of the same form with other tensors, of N rows."""
         a, b, *parts = tensors
         n = len(self.form.P)
         return Pairs(dataclasses.replace(self.form, P=tuple(parts[:n]), Q=tuple(parts[n:]), N=N), a, b)
 
-    def _logs(self) -> Tensor:
+    def logs(self) -> Tensor:
+        """Return ``log C`` in float64, shape ``(*B, N, M)``."""
         P, Q = (tuple(t.double() for t in parts) for parts in (self.form.P, self.form.Q))
         log_gram = dataclasses.replace(self.form, P=P, Q=Q).log_gram()
         return self.a.unsqueeze(-1) + self.b.unsqueeze(-2) + log_gram
@@ -154,7 +161,7 @@ class IsotropicPairs(Pairs):
         for start, stop in self.rows():
             i, j = slice(start, stop), slice(0, self.form.M)
             C = self.block(start, stop, unit)
-            E = C.mul_(polar(start, stop, C.double())).mul_(g)
+            E = C.mul_(polar(start, stop, C)).mul_(g)
             ga[i] += E.sum(1)
             total = E.sum(0)
             gb += total
@@ -188,13 +195,8 @@ def weighted_pairs(p: Any, q: Any) -> Pairs:
     make, batch_shape = find_form(p, q)
     few = batch_shape.numel() * p.logits.shape[-1] * q.logits.shape[-1] <= _BLOCKS
     form = make(p, q, torch.float64 if few else common_dtype(p, q))
-    a, b = (full_rank(_half_log_weights(m), len(batch_shape), 1) for m in (p, q))
+    a, b = (full_rank(0.5 * log_weights(m), len(batch_shape), 1) for m in (p, q))
     return Pairs(form, a, b)
-
-
-def _half_log_weights(p: Distribution) -> Tensor:
-    logits: Tensor = p.logits  # pyright: ignore[reportAttributeAccessIssue]
-    return 0.5 * torch.log_softmax(logits.double(), -1)
 
 
 def _powers(logs: Tensor, unit: Tensor) -> Tensor:
