@@ -6,8 +6,8 @@ import torch
 from scipy import stats
 from scipy.optimize import brentq
 
-from mixtura.distributions import GaussianMixture, Isotropic
-from mixtura.metrics import coverage, pit
+from mixtura.distributions import AtomMixture, GaussianMixture, Isotropic, LaplaceMixture
+from mixtura.metrics import coverage, pit, pit_test
 from tests.helpers import random_case
 
 
@@ -58,6 +58,47 @@ def test_a_mixture_is_calibrated_on_its_own_samples():
         assert abs(row.observed - row.level) < 4 * row.standard_error
     for row in coverage(case.mixture, 3 * y):
         assert row.observed < row.level - 4 * row.standard_error
+
+
+def test_pit_is_uniform_where_atoms_are():
+    torch.manual_seed(0)
+    n = 20_000
+    wet = LaplaceMixture(torch.zeros(n, 1), torch.full((n, 1, 2), 2.0).double(), scale=1.0)
+    logits = torch.randn(n, 3)
+    mixture = AtomMixture(logits, torch.tensor([[0.0, 0.0], [2.0, 0.0]]), wet)
+    y = mixture.sample()
+    state = torch.get_rng_state()
+    u = pit(mixture, y)
+    assert torch.equal(torch.get_rng_state(), state)
+    for test in pit_test(u):
+        assert test.p_value > 1e-3
+    plain = mixture.cdf(y)
+    assert bool((u <= plain).all())
+    assert torch.equal(u != plain, (y == 0) | (y == 2) & torch.tensor([True, False]))
+    assert all(test.p_value < 1e-12 for test in pit_test(plain))  # at atoms F alone is too large
+
+
+def test_pit_test_against_its_definition():
+    u = torch.rand(40, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) ** 1.2
+    u[5:9, 1] = u[4, 1]  # ties count as often as they occur
+    for t, test in enumerate(pit_test(u)):
+        grid = np.unique(np.concatenate([u[:, t].numpy(), u[:, t].numpy() - 1e-12]))
+        distance = np.abs((u[:, t].numpy()[:, None] <= grid).mean(0) - grid).max()
+        assert test.target == t
+        assert test.statistic == pytest.approx(distance, abs=1e-9)
+        assert test.p_value == pytest.approx(stats.kstwo.sf(distance, 40), rel=1e-6)
+
+
+def test_p_values_are_uniform_where_the_model_is_right():
+    u = torch.rand(100, 300, generator=torch.Generator().manual_seed(1))
+    p = [test.p_value for test in pit_test(u)]
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("values", [torch.tensor([0.5, 1.1]), torch.tensor([0.5, torch.nan]), torch.zeros(0)])
+def test_pit_test_refuses(values):
+    with pytest.raises(ValueError, match="values must"):
+        pit_test(values)
 
 
 def test_refuses():

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mixtura.distributions.log_mass import cauchy_log_mass
 from mixtura.distributions.mixture import Mixture
 from mixtura.distributions.quantiles import LocationScale, Standard
 from mixtura.distributions.spreads import RadialScale
@@ -17,6 +18,7 @@ _STANDARD = Standard(
     cdf=lambda z: torch.atan2(torch.ones_like(z), -z) / math.pi,  # ½ + atan(z)/π has no digits in the lower tail
     log_density=lambda z: -_log_one_plus_square(z) - math.log(math.pi),
     icdf=lambda u: torch.where(u < 0.5, -1 / (math.pi * u).tan(), 1 / (math.pi * (1 - u)).tan()),
+    log_mass=cauchy_log_mass,
 )
 
 

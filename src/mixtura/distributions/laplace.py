@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mixtura.distributions.log_mass import laplace_log_mass
 from mixtura.distributions.mixture import Mixture
 from mixtura.distributions.quantiles import LocationScale, Standard
 from mixtura.distributions.spreads import Scale
@@ -23,6 +24,7 @@ _STANDARD = Standard(
     cdf=_cdf,
     log_density=lambda z: -z.abs() - math.log(2),
     icdf=lambda u: torch.where(u < 0.5, (2 * u).log(), -(2 - 2 * u).log()),
+    log_mass=laplace_log_mass,
 )
 
 

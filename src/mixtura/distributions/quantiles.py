@@ -24,6 +24,10 @@ class Marginals(Protocol):
         """Return the log-density of each component, shape ``(*, D, K)``."""
         ...
 
+    def log_mass(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return the log-probability of [low, high] under each component, shape ``(*, D, K)``."""
+        ...
+
     def bracket(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return two values between which every mixture of the components has its u-quantiles, shape ``(*, D)``."""
         ...
@@ -35,6 +39,7 @@ class Standard(NamedTuple):
     cdf: Callable[[Tensor], Tensor]
     log_density: Callable[[Tensor], Tensor]
     icdf: Callable[[Tensor], Tensor]
+    log_mass: Callable[[Tensor, Tensor], Tensor]
 
 
 class LocationScale(Marginals):
@@ -50,6 +55,10 @@ class LocationScale(Marginals):
     def log_density(self, x: Tensor) -> Tensor:
         """Return ``log f(z) - log s``."""
         return self.standard.log_density((x - self.loc) / self.scale) - self.scale.log()
+
+    def log_mass(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return the log-probability of [low, high]."""
+        return self.standard.log_mass((low - self.loc) / self.scale, (high - self.loc) / self.scale)
 
     def bracket(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return the smallest and the largest u-quantile of the components, between which that of the mixture lies."""

@@ -109,6 +109,9 @@ class _Angles(Marginals):
     def log_density(self, x: Tensor) -> Tensor:
         return -2 * self.kappa * (0.5 * (x - self.loc)).sin().square() - self.log_norm
 
+    def log_mass(self, low: Tensor, high: Tensor) -> Tensor:
+        return (self.cdf(high) - self.cdf(low)).log()
+
     def bracket(self, u: Tensor) -> tuple[Tensor, Tensor]:
         end = torch.full_like(u.squeeze(-1), math.pi)
         return -end, end
