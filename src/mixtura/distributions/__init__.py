@@ -9,6 +9,7 @@ from mixtura.distributions.gaussian import GaussianMixture
 from mixtura.distributions.laplace import LaplaceMixture
 from mixtura.distributions.mixture import Mixture
 from mixtura.distributions.modes import Modes
+from mixtura.distributions.pooling import pool
 from mixtura.distributions.regions import HighestDensityRegion
 from mixtura.distributions.von_mises import VonMisesMixture
 
@@ -27,6 +28,7 @@ __all__ = [
     "Modes",
     "Precision",
     "VonMisesMixture",
+    "pool",
 ]
 
 # The first call of torch.exp in a process may lose half of its digits where several threads make it at once (torch 2.13

@@ -42,6 +42,10 @@ class Spread(Protocol):
         """Return that of the chosen component for each entry of ``component``, with K = 1."""
         ...
 
+    def merge(self, dim: int) -> Self:
+        """Return the same with batch dimension ``dim`` merged into the components; expand to ``(*B, K)`` before."""
+        ...
+
     def marginal(self, dims: Sequence[int]) -> Spread:
         """Return that of the coordinates ``dims``."""
         ...
@@ -108,6 +112,11 @@ class Scale(Spread):
         index = component.reshape(*component.shape, *(1,) * (1 + self.event_dims))
         source = self.parameter.expand(*component.shape, *self.parameter.shape[-1 - self.event_dims :])
         return type(self)(source.gather(-1 - self.event_dims, index.expand(*component.shape, 1, *self._event)))
+
+    def merge(self, dim: int) -> Self:
+        """Return the same with batch dimension ``dim`` merged into the components; expand to ``(*B, K)`` before."""
+        K = len(self.batch_shape) - 1
+        return type(self)(self.parameter.movedim(dim, K - 1).flatten(K - 1, K))
 
     def marginal(self, dims: Sequence[int]) -> Self:
         """Return that of the coordinates ``dims``."""

@@ -27,8 +27,6 @@ class Covariance(ABC):
     event_dims: ClassVar[int]
     """Number of trailing dimensions of the parameter that belong to one component."""
 
-    parameter: Tensor
-
     def __init__(self, parameter: Tensor) -> None:
         if parameter.dim() < self.event_dims:
             raise ValueError(
@@ -37,21 +35,27 @@ class Covariance(ABC):
             )
         if not parameter.is_floating_point():
             raise TypeError(f"{type(self).__name__} needs a floating-point parameter, got {parameter.dtype}.")
-        self.parameter = parameter
+        self._parameter = parameter
+
+    @property
+    def parameter(self) -> Tensor:
+        """The one tensor that holds the covariances."""
+        return self._parameter
 
     @property
     def batch_shape(self) -> torch.Size:
         """Shape that broadcasts against ``(*B, K)``."""
-        return self.parameter.shape[: self.parameter.dim() - self.event_dims]
+        return self._shape[: len(self._shape) - self.event_dims]
 
     @property
     def dimension(self) -> int | None:
         """The D that the parameter fixes, or None where every D fits."""
-        return self.parameter.shape[-self.event_dims] if self.event_dims else None
+        return self._shape[-self.event_dims] if self.event_dims else None
 
     def to(self, other: Tensor) -> Self:
         """Return the same covariances with the dtype and on the device of ``other``."""
-        return self._like(self.parameter.to(other))
+        moved = self.parameter.to(other)
+        return self if moved is self.parameter else self._like(moved)
 
     def expand(self, batch_shape: Sequence[int]) -> Self:
         """Return the same covariances broadcast to ``batch_shape``, which ends in K."""
@@ -73,9 +77,22 @@ class Covariance(ABC):
         source = self.parameter.expand(*component.shape, *self.parameter.shape[-1 - self.event_dims :])
         return self._like(source.gather(-1 - self.event_dims, index))
 
+    def merge(self, dim: int) -> Self:
+        """Return the same with batch dimension ``dim`` merged into the components; expand to ``(*B, K)`` before."""
+        K = self.parameter.dim() - 1 - self.event_dims
+        return self._like(self.parameter.movedim(dim, K - 1).flatten(K - 1, K))
+
     def noise(self, D: int) -> int:
         """Number of standard normals that :meth:`color` turns into one x."""
         return D
+
+    def regression(self) -> tuple[Tensor, Tensor | None] | None:
+        """Return s and B for which ``(x + B x) / s`` is standard normal, or None where they are not at hand.
+
+        s has a shape that broadcasts against ``(*B, K, D)``. B is strictly lower triangular, its rows packed one after
+        another, shape ``(*B, K, D(D-1)/2)``; None is zero.
+        """
+        return None
 
     def condition(self, given: Sequence[int], rest: Sequence[int]) -> tuple[Tensor | None, Covariance]:
         """Return ``S_ab S_bb⁻¹``, or None where it is zero, and ``S_aa - S_ab S_bb⁻¹ S_ba``.
@@ -84,11 +101,16 @@ class Covariance(ABC):
         """
         return None, self.marginal(rest)
 
+    @property
+    def _shape(self) -> torch.Size:
+        """Shape of the parameter."""
+        return self.parameter.shape
+
     def _like(self, parameter: Tensor) -> Self:
         return type(self)(parameter)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({tuple(self.parameter.shape)})"
+        return f"{type(self).__name__}({tuple(self._shape)})"
 
     @abstractmethod
     def validate(self) -> None:
