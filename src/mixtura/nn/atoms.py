@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from mixtura.distributions import AtomMixture
 from mixtura.nn.heads import MixtureHead
+from mixtura.nn.stacked import linear
 
 __all__ = ["AtomHead"]
 
@@ -41,7 +44,7 @@ class AtomHead(nn.Module):
             raise ValueError("atoms holds a value that is not finite.")
         self.head = head
         self.register_buffer("atoms", positions.to(head.linear.weight))
-        self.linear = nn.Linear(head.linear.in_features, len(positions) + 1)
+        self.linear = linear(head.linear.in_features, len(positions) + 1, head.members)
         with torch.no_grad():
             self.linear.weight.mul_(0.1)  # start near masses that do not depend on h
             self.linear.bias.zero_()
@@ -61,6 +64,8 @@ class AtomHead(nn.Module):
         with torch.no_grad():
             self.linear.bias.copy_((share + 0.5).log())  # half a row more, so that an unseen atom keeps a gradient
 
-    def forward(self, h: Tensor) -> AtomMixture:
-        """Return the distribution for features ``h`` of shape ``(*B, in_features)``: batch_shape ``B``."""
-        return AtomMixture(self.linear(h), self.atoms, self.head(h), validate_args=False)
+    def forward(self, h: Tensor | Sequence[Tensor]) -> AtomMixture:
+        """Return the distribution for features ``h`` of shape ``(*B, in_features)``: batch_shape ``B``; or for three of
+        them, as :class:`MixtureHead` takes them."""
+        logits = self.linear(h if isinstance(h, Tensor) else h[0])
+        return AtomMixture(logits, self.atoms, self.head(h), validate_args=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 import torch
 from sklearn.cluster import KMeans
@@ -16,15 +17,20 @@ from mixtura.distributions import (
     GaussianMixture,
     Isotropic,
     LaplaceMixture,
+    LowRank,
     Mixture,
     Precision,
     VonMisesMixture,
 )
+from mixtura.nn.stacked import linear
 
 __all__ = ["CovarianceKind", "Family", "MixtureHead"]
 
-CovarianceKind = Literal["isotropic", "diagonal", "full"]
+CovarianceKind = Literal["isotropic", "diagonal", "low_rank", "full"]
 Family = Literal["gaussian", "laplace", "cauchy", "vonmises"]
+
+_RANK = 2
+"""Columns of the factor of a low-rank covariance."""
 
 
 class MixtureHead(nn.Module):
@@ -34,7 +40,8 @@ class MixtureHead(nn.Module):
     Weights are ``softmax(a)``, means are linear in h, scales are ``min_scale + softplus(b)``, so that no density can
     exceed ``(2π)^(-T/2) min_scale^-T``. A full covariance is emitted as the Cholesky factor of its precision, ``U =
     diag(1/scale)(I + B)`` with ``B`` strictly lower triangular: each target regresses on the ones before it, ``scale``
-    is its conditional standard deviation, and the log-likelihood needs no solve.
+    is its conditional standard deviation, and the log-likelihood needs no solve. A low-rank covariance is ``F Fᵀ +
+    diag(scale²)`` with a factor of two columns, for many targets that move together.
 
     Laplace components have one scale per target, Cauchy components one for all directions. Von Mises components are for
     targets that are angles in radians; their concentration is ``1 / scale²``.
@@ -42,13 +49,18 @@ class MixtureHead(nn.Module):
     Args:
         in_features: width of h.
         out_features: number of targets T.
-        components: number of components K.
-        covariance: ``"isotropic"``, ``"diagonal"`` or ``"full"``; only Gaussian components have one.
+        components: number of components K; or one for each of several members: K is the largest then, and the weights
+            of the components that a member does not have are zero.
+        covariance: ``"isotropic"``, ``"diagonal"``, ``"low_rank"`` or ``"full"``; only Gaussian components have one.
         min_scale: floor of the scales, in units of the target.
         family: of the components: ``"gaussian"``, ``"laplace"``, ``"cauchy"`` or ``"vonmises"``.
+        min_weight: floor of the weights, below ``1 / K``: they are ``min_weight + (1 - K min_weight) softmax(a)``, so
+            that no component can fall silent.
+        members: heads of E networks side by side, as in :class:`MDN`.
 
     Raises:
-        ValueError: where a size is not positive or the covariance or the family is unknown.
+        ValueError: where a size is not positive, there is not one number of components for each member, or the
+            covariance or the family is unknown.
 
     Example:
         >>> import torch, mixtura as mx
@@ -57,48 +69,66 @@ class MixtureHead(nn.Module):
         GaussianMixture(batch_shape=(5,), event_shape=(2,), components=3, covariance=Precision)
     """
 
+    _missing: Tensor | None
+
     def __init__(
         self,
         in_features: int,
         out_features: int,
-        components: int = 5,
+        components: int | Sequence[int] = 5,
         covariance: CovarianceKind = "full",
         min_scale: float = 1e-3,
         family: Family = "gaussian",
+        *,
+        min_weight: float = 0.0,
+        members: int | None = None,
     ) -> None:
         super().__init__()
-        if min(in_features, out_features, components) < 1:
+        counts = list(components) if isinstance(components, Sequence) else [components] * (members or 1)
+        if isinstance(components, Sequence) and len(counts) != members:
+            raise ValueError(
+                f"components names {len(counts)} numbers; there must be one for each of {members} members."
+            )
+        if min(in_features, out_features, *counts) < 1:
             raise ValueError(
                 "in_features, out_features and components must be positive, "
                 f"got {in_features}, {out_features}, {components}."
             )
-        if covariance not in ("isotropic", "diagonal", "full"):
-            raise ValueError(f"covariance must be 'isotropic', 'diagonal' or 'full', got {covariance!r}.")
-        if family not in ("gaussian", "laplace", "cauchy", "vonmises"):
-            raise ValueError(f"family must be 'gaussian', 'laplace', 'cauchy' or 'vonmises', got {family!r}.")
+        K, T = max(counts), out_features
+        for name, value, known in (("covariance", covariance, CovarianceKind), ("family", family, Family)):
+            if value not in get_args(known):
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(known)))}, got {value!r}.")
         if not 0 < min_scale < math.inf:
             raise ValueError(f"min_scale must be positive and finite, got {min_scale}.")
-        K, T = components, out_features
+        if not 0 <= min_weight * K < 1:
+            raise ValueError(f"min_weight must be in [0, 1/K) for K = {K} components, got {min_weight}.")
         self.family = family
+        self.min_weight, self.members = min_weight, members
         self.components, self.out_features, self.covariance, self.min_scale = K, T, covariance, min_scale
+        self._counts = counts
+        missing = torch.arange(K) >= torch.tensor(counts).unsqueeze(-1)  # (E, K)
+        self.register_buffer("_missing", missing if bool(missing.any()) else None, persistent=False)
         # One product for everything; the sizes of its parts, in the order of the columns.
+        dependence = {"full": K * T * (T - 1) // 2, "low_rank": K * T * _RANK if T > 1 else 0}
         self._sizes = [
             K,
             K * T,
             K if self._one_scale else K * T,
-            K * T * (T - 1) // 2 if covariance == "full" and family == "gaussian" else 0,
+            dependence.get(covariance, 0) if family == "gaussian" else 0,
         ]
-        self.linear = nn.Linear(in_features, sum(self._sizes))
+        self.linear = linear(in_features, sum(self._sizes), members)
         with torch.no_grad():
             self.linear.weight.mul_(0.1)  # start near a mixture that does not depend on x
             self.linear.bias.zero_()
-            self._part(1).copy_(torch.randn(K * T))
+            self._part(1).normal_()
+            if covariance == "low_rank":
+                self._part(3).normal_(std=0.1)  # a factor of zero has no gradient
 
     def initialize(self, y: Tensor) -> None:
         """Start the components where the targets are: on their quantiles (T = 1) or on k-means centers (T > 1).
 
         Args:
-            y: targets, shape ``(N, T)``.
+            y: targets, shape ``(N, T)``, the same for all members.
 
         Raises:
             ValueError: where y does not have T columns or holds a value that is not finite.
@@ -107,25 +137,29 @@ class MixtureHead(nn.Module):
             raise ValueError(f"y has shape {tuple(y.shape)}; it must be (N, {self.out_features}) with N >= 1.")
         if not bool(torch.isfinite(y).all()):
             raise ValueError("y holds a value that is not finite.")
-        loc, scale, weight = _start(y.detach().double().cpu(), self.components)
-        with torch.no_grad():
-            self._part(0).copy_(weight.log())
-            self._part(1).copy_(loc.flatten())
+        for k in set(self._counts):
+            loc, scale, weight = _start(y.detach().double().cpu(), k)
             scale = scale.square().mean(-1).sqrt() if self._one_scale else scale
-            self._part(2).copy_(
-                _inverse_softplus((scale - self.min_scale).clamp_min(1e-3 * scale.clamp_min(1e-6))).flatten()
-            )
+            raw_scale = _inverse_softplus((scale - self.min_scale).clamp_min(1e-3 * scale.clamp_min(1e-6)))
+            mine = [e for e, count in enumerate(self._counts) if count == k]
+            with torch.no_grad():
+                for i, start in enumerate((weight.log(), loc.flatten(), raw_scale.flatten())):
+                    part = self._part(i).view(len(self._counts), -1)
+                    part[mine, : len(start)] = start.to(part)
 
-    def forward(self, h: Tensor) -> Mixture[Any]:
-        """Return the mixture for features ``h`` of shape ``(*B, in_features)``: batch_shape ``B``, event_shape
-        ``(T,)``."""
+    def forward(self, h: Tensor | Sequence[Tensor]) -> Mixture[Any]:
+        """Return the mixture for features ``h``, batch_shape ``B`` and event_shape ``(T,)``.
+
+        Args:
+            h: of shape ``(*B, in_features)``; or three of them, for the weights, the locations and the spreads.
+        """
         K, T = self.components, self.out_features
-        raw = self.linear(h).to(self.linear.weight.dtype)  # a likelihood needs more digits than autocast leaves
-        logits, loc, raw_scale, off_diagonal = raw.split(self._sizes, -1)
-        scale = self.min_scale + nn.functional.softplus(raw_scale)
+        logits, loc, raw_scale, dependence = self._raw(h)
+        logits = self._floored(logits)
+        scale = self.min_scale + nn.functional.softplus(raw_scale.contiguous())
         loc = loc.unflatten(-1, (K, T))
         if self.family == "gaussian":
-            return GaussianMixture(logits, loc, self._covariance(scale, off_diagonal), validate_args=False)
+            return GaussianMixture(logits, loc, self._covariance(scale, dependence), validate_args=False)
         if self.family == "cauchy":
             return CauchyMixture(logits, loc, scale, validate_args=False)
         scale = scale.unflatten(-1, (K, T))  # (*B, K, T)
@@ -133,30 +167,55 @@ class MixtureHead(nn.Module):
             return LaplaceMixture(logits, loc, scale, validate_args=False)
         return VonMisesMixture(logits, loc, scale.square().reciprocal(), validate_args=False)
 
+    def scales(self, h: Tensor | Sequence[Tensor]) -> Tensor:
+        """Return the scales of the components, shape ``(*B, K, T)``, or ``(*B, K, 1)`` where one is for all targets."""
+        scale = self.min_scale + nn.functional.softplus(self._raw(h)[2])
+        return scale.unsqueeze(-1) if self._one_scale else scale.unflatten(-1, (self.components, self.out_features))
+
     @property
     def _one_scale(self) -> bool:
         """Whether a component has one scale for all targets."""
         return self.family == "cauchy" or (self.family == "gaussian" and self.covariance == "isotropic")
 
-    def _covariance(self, scale: Tensor, off_diagonal: Tensor) -> Covariance:
+    def _floored(self, logits: Tensor) -> Tensor:
+        """Return logits of weights above the floor, of those components that a member has."""
+        missing = self._missing
+        if missing is not None:
+            missing = missing.reshape(-1, *(1,) * (logits.dim() - 2), self.components)
+            logits = logits.masked_fill(missing, -math.inf)
+        if not self.min_weight:
+            return logits
+        rest = torch.log1p(-self.min_weight * (logits > -math.inf).sum(-1, keepdim=True).to(logits))
+        floor = logits.new_tensor(math.log(self.min_weight))
+        logits = torch.logaddexp(rest + torch.log_softmax(logits, -1), floor)
+        return logits if missing is None else logits.masked_fill(missing, -math.inf)
+
+    def _raw(self, h: Tensor | Sequence[Tensor]) -> list[Tensor]:
+        dtype = self.linear.weight.dtype  # a likelihood needs more digits than autocast leaves
+        if isinstance(h, Tensor):
+            return list(self.linear(h).to(dtype).split(self._sizes, -1))
+        weights, locations, spreads = (self.linear(part).to(dtype).split(self._sizes, -1) for part in h)
+        return [weights[0], locations[1], *spreads[2:]]
+
+    def _covariance(self, scale: Tensor, dependence: Tensor) -> Covariance:
         K, T = self.components, self.out_features
         if self.covariance == "isotropic":
             return Isotropic(scale.square())
         scale = scale.unflatten(-1, (K, T))  # (*B, K, T)
         if self.covariance == "diagonal" or T == 1:
-            return Diagonal(scale.square())
-        rows, columns = torch.tril_indices(T, T, -1, device=scale.device)
-        unit = torch.eye(T, dtype=scale.dtype, device=scale.device).repeat(*scale.shape[:-1], 1, 1)  # (*B, K, T, T)
-        unit[..., rows, columns] = off_diagonal.unflatten(-1, (K, T * (T - 1) // 2))
-        return Precision(unit / scale.unsqueeze(-1))
+            return Diagonal.from_scale(scale)
+        if self.covariance == "low_rank":
+            return LowRank(dependence.unflatten(-1, (K, T, _RANK)), scale.square())
+        return Precision.from_regression(scale, dependence.unflatten(-1, (K, T * (T - 1) // 2)))
 
     def _part(self, i: int) -> Tensor:
-        return self.linear.bias.split(self._sizes)[i]
+        return self.linear.bias.split(self._sizes, -1)[i]
 
     def extra_repr(self) -> str:
         """Return the settings that ``repr`` shows."""
         kind = f"covariance={self.covariance!r}" if self.family == "gaussian" else f"family={self.family!r}"
-        return f"out_features={self.out_features}, components={self.components}, {kind}, min_scale={self.min_scale:g}"
+        components = self.components if self._missing is None else self._counts
+        return f"out_features={self.out_features}, components={components}, {kind}, min_scale={self.min_scale:g}"
 
 
 def _inverse_softplus(x: Tensor) -> Tensor:
