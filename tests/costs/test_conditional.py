@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mixtura.costs import conditional, scalar
-from mixtura.distributions import GaussianMixture, Isotropic
+from mixtura.distributions import Diagonal, GaussianMixture, Isotropic
 from tests.costs.truth import SORTS, Truth, quadrature, random_mixture, widened
 from tests.helpers import KINDS, assert_close
 
@@ -122,3 +122,38 @@ def test_one_question_has_no_standard_error() -> None:
     assert bound.divergence.isfinite()
     with pytest.raises(ValueError, match="mean over Y, of which the batch holds one"):
         bound.standard_error  # noqa: B018
+
+
+@pytest.mark.parametrize("sort", ["isotropic", "precision", "laplace", "cauchy"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_models_side_by_side_are_a_loop_over_models(sort: str, weighted: bool) -> None:
+    """Each member has its own rows, weights and bound."""
+    p = random_mixture(sort, 0, batch=(3, 5), K=1)
+    q = random_mixture(sort, 1, batch=(3, 5), K=4)
+    weight = torch.rand(3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) if weighted else None
+    if weight is not None:
+        weight[0, 2] = 0
+    bound = conditional(p, q, weight=weight, members=1)
+    terms = [torch.as_tensor(t) for t in Truth(p, q).inner()]
+    w = torch.ones(3, 5, dtype=torch.float64) if weight is None else weight
+    for e in range(3):
+        pq, pp, qq = (float((w[e] * t[e]).sum() / w[e].sum()) for t in terms)
+        assert bound.log_bound is not None
+        assert_close(bound.log_value[e], np.log(pq**2 / qq), 1e-9, 1)
+        assert_close(bound.log_bound[e], np.log(pp), 1e-9, 1)
+        assert_close(bound.gap[e], np.log(pp * qq / pq**2), 1e-9, 1)
+        assert_close(bound.loss[e], -np.log(pq**2 / qq), 1e-9, 1)
+
+
+def test_a_row_of_weight_two_is_two_rows_and_one_of_weight_zero_is_none() -> None:
+    rows = torch.tensor([0, 1, 1, 3])
+    weight = torch.tensor([1.0, 2.0, 0.0, 1.0], dtype=torch.float64)
+    once, repeated = [], []
+    for seed, K in ((0, 1), (1, 3)):
+        m = random_mixture("diagonal", seed, batch=(4,), K=K)
+        assert isinstance(m, GaussianMixture)
+        once.append(m)
+        repeated.append(GaussianMixture(m.logits[rows], m.loc[rows], Diagonal(m.covariance.parameter[rows])))
+    expected = conditional(repeated[0], repeated[1]).gap
+    for factor in (1, 7):
+        assert_close(conditional(once[0], once[1], weight=factor * weight).gap, expected, 1e-12, 1)

@@ -16,19 +16,29 @@ from mixtura.hilbert.inner import exact_log_inner
 __all__ = ["conditional"]
 
 
-def conditional(p: Mixture[Any], q: Mixture[Any], reading: Reading = "finite") -> Bound:
+def conditional(
+    p: Mixture[Any],
+    q: Mixture[Any],
+    reading: Reading = "finite",
+    *,
+    weight: Tensor | None = None,
+    members: int = 0,
+) -> Bound:
     r"""Return the bound ``2 log E_Y <p, q> - log E_Y <q, q> <= log E_Y <p, p>`` of p(X|Y) and q(X|Y).
 
-    Y runs over the batch dimensions of both, all weighing alike. Equality where q(X|Y) = p(X|Y) for every Y. The norm
-    of q stands in the denominator, so one constant answer to every Y cannot win.
+    Y runs over the batch dimensions of both. Equality where q(X|Y) = p(X|Y) for every Y. The norm of q stands in the
+    denominator, so one constant answer to every Y cannot win.
 
     Args:
         p: batched data, N components each, batch shape ``*B``; may be ``N = 1``, the one sample seen at each Y.
         q: batched model, M components each, in the same space.
         reading: ``"sampled"`` where the components of q are independent draws; those of p are always all there are.
+        weight: of every Y in the mean, not negative, broadcastable to ``*B``; None weighs all alike. Finite reading
+            only.
+        members: number of leading batch dimensions that are kept apart, of models side by side. Finite reading only.
 
     Returns:
-        Numbers, not batches.
+        Numbers, or batches of the first ``members`` dimensions.
 
     Raises:
         TypeError: where the pair has no closed form; it says which pairs have one.
@@ -48,8 +58,14 @@ def conditional(p: Mixture[Any], q: Mixture[Any], reading: Reading = "finite") -
     """
     if reading == "sampled":
         return _debiased(p, q)
-    log_value = 2 * _log_mean(exact_log_inner(p, q)) - _log_mean(exact_log_inner(q, q))
-    return Bound(log_value, -log_value, find_log_bound=lambda: _log_mean(exact_log_inner(p, p)))
+
+    def log_mean(logs: Tensor) -> Tensor:
+        log_weight = torch.zeros_like(logs) if weight is None else weight.to(logs).log().expand_as(logs)
+        flat = [t.flatten(members) if t.dim() > members else t.unsqueeze(-1) for t in (logs + log_weight, log_weight)]
+        return torch.logsumexp(flat[0], -1) - torch.logsumexp(flat[1], -1)
+
+    log_value = 2 * log_mean(exact_log_inner(p, q)) - log_mean(exact_log_inner(q, q))
+    return Bound(log_value, -log_value, find_log_bound=lambda: log_mean(exact_log_inner(p, p)))
 
 
 def _debiased(p: Mixture[Any], q: Mixture[Any]) -> Bound:

@@ -1,10 +1,13 @@
 """One loop for every model of the library."""
 
+from mixtura.training.folds import Folds
 from mixtura.training.generation import GeneratorPlan, fit_generator, plan_generator
+from mixtura.training.health import ComponentHealth, component_health
 from mixtura.training.history import Epoch, History
 from mixtura.training.loop import Loss, evaluate, fit
 from mixtura.training.progress import progress
 from mixtura.training.randomness import isolated_seed
+from mixtura.training.regression import RegressionLoss, RegressionPlan, fit_networks
 from mixtura.training.threads import fitting_threads
 from mixtura.training.variance import (
     Annealing,
@@ -16,13 +19,19 @@ from mixtura.training.variance import (
 
 __all__ = [
     "Annealing",
+    "ComponentHealth",
     "Epoch",
+    "Folds",
     "GeneratorPlan",
     "History",
     "Loss",
+    "RegressionLoss",
+    "RegressionPlan",
+    "component_health",
     "evaluate",
     "fit",
     "fit_generator",
+    "fit_networks",
     "fitting_threads",
     "isolated_seed",
     "kernel_variance",

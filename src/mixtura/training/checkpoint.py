@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from mixtura.training.history import Epoch, History
+from mixtura.training.average import MovingAverage
+from mixtura.training.best import Best
+from mixtura.training.history import Epoch
 
 __all__ = ["Checkpoint"]
 
@@ -57,12 +59,11 @@ class Checkpoint:
     def save_now_and_then(
         self,
         model: nn.Module,
-        average: nn.Module,
+        average: MovingAverage,
         optimizer: Optimizer,
         schedule: LRScheduler,
-        history: History,
-        best: dict[str, Tensor],
-        best_score: float,
+        epochs: list[Epoch],
+        best: Best,
     ) -> None:
         """Write the state after an epoch, if the last time was long enough ago."""
         if time.monotonic() - self._written < _SECONDS:
@@ -70,15 +71,13 @@ class Checkpoint:
         state = {
             "fingerprint": self.fingerprint,
             "model": model.state_dict(),
-            "average": average.state_dict(),
+            "average": average.state(),
             "optimizer": optimizer.state_dict(),
             "schedule": {
                 k: v for k, v in schedule.state_dict().items() if isinstance(v, int | float | str | list | bool)
             },
-            "best": best,
-            "best_score": best_score,
-            "best_epoch": history.best_epoch,
-            "epochs": [asdict(e) for e in history.epochs],
+            "best": best.state(),
+            "epochs": [asdict(e) for e in epochs],
             "random": torch.get_rng_state(),
         }
         if next(model.parameters()).is_cuda:
@@ -88,9 +87,9 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def load(
-        self, model: nn.Module, average: nn.Module, optimizer: Optimizer, schedule: LRScheduler, device: torch.device
-    ) -> tuple[History, dict[str, Tensor], float]:
-        """Put a run's state back and return its history, best weights and best score.
+        self, model: nn.Module, average: MovingAverage, optimizer: Optimizer, schedule: LRScheduler, best: Best
+    ) -> list[Epoch]:
+        """Put a run's state back and return the epochs behind it.
 
         Raises:
             ValueError: where the file is broken or belongs to another run.
@@ -105,11 +104,11 @@ class Checkpoint:
                 f"{self.path} is the checkpoint of a run with other data or settings: delete it or name another file."
             )
         model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
+        average.restore(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["random"])
         if "random_cuda" in state:
-            torch.cuda.set_rng_state(state["random_cuda"], device)
-        history = History([Epoch(**e) for e in state["epochs"]], state["best_epoch"])
-        return history, {k: v.to(device) for k, v in state["best"].items()}, state["best_score"]
+            torch.cuda.set_rng_state(state["random_cuda"], next(model.parameters()).device)
+        best.restore(state["best"])
+        return [Epoch(**e) for e in state["epochs"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 __all__ = ["Epoch", "History"]
 
@@ -14,13 +14,15 @@ class Epoch:
     epoch: int
     """Number of the epoch, from 1."""
     loss: float
-    """Mean loss of the steps that were taken; NaN if all were skipped."""
+    """Mean loss of the steps that were taken, and of the networks."""
     validation: float | None
-    """Loss of the averaged weights on the validation data, or None without any."""
+    """Loss of the averaged weights on the validation data, mean of the networks, or None without any."""
     rate: float
     """Learning rate at the end of the epoch."""
     skipped: int
-    """Steps that were not taken because the loss or its gradient was not finite."""
+    """Steps that a network did not take because its loss or gradient was not finite."""
+    revived: int = 0
+    """Components that explained nothing and were started afresh after the epoch, of all networks."""
 
 
 @dataclass
@@ -29,14 +31,27 @@ class History:
 
     Example:
         >>> from mixtura.training import Epoch, History
-        >>> h = History([Epoch(1, 2.0, 1.5, 1e-3, 0), Epoch(2, 1.0, 1.2, 1e-3, 1)], best_epoch=2)
+        >>> h = History([Epoch(1, 2.0, 1.5, 1e-3, 0), Epoch(2, 1.0, 1.2, 1e-3, 1)], best_epochs=[2])
         >>> h.validation, h.skipped
         ([1.5, 1.2], 1)
     """
 
     epochs: list[Epoch] = field(default_factory=list)
-    best_epoch: int = 0
-    """Epoch whose weights the model has now."""
+    best_epochs: list[int] = field(default_factory=lambda: [0])
+    """For each network, the epoch whose weights it has now."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The last epoch that a network kept."""
+        return max(self.best_epochs)
+
+    def shifted(self, nats: float) -> History:
+        """Return the history with every loss larger by so many nats, as a change of units makes it."""
+        epochs = [
+            replace(e, loss=e.loss + nats, validation=None if e.validation is None else e.validation + nats)
+            for e in self.epochs
+        ]
+        return History(epochs, self.best_epochs)
 
     @property
     def loss(self) -> list[float]:
@@ -52,3 +67,8 @@ class History:
     def skipped(self) -> int:
         """Steps skipped in the whole run."""
         return sum(e.skipped for e in self.epochs)
+
+    @property
+    def revived(self) -> int:
+        """Components started afresh in the whole run."""
+        return sum(e.revived for e in self.epochs)

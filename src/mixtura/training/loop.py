@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
+from mixtura.training.average import MovingAverage
+from mixtura.training.best import Best
 from mixtura.training.checkpoint import Checkpoint
+from mixtura.training.folds import Folds
 from mixtura.training.history import Epoch, History
 from mixtura.training.randomness import isolated_seed
+from mixtura.training.step import clip_gradients
 
-__all__ = ["Loss", "evaluate", "fit"]
+__all__ = ["AfterEpoch", "Loss", "evaluate", "fit"]
 
 Loss = Callable[[nn.Module, Sequence[Tensor]], Tensor]
-"""``loss(model, batch) -> scalar``: the mean loss of the rows of ``batch``, one slice of every tensor of the data."""
+"""``loss(model, batch)`` is the mean loss of the rows of ``batch``, one slice of every tensor of the data; E networks
+side by side get slices with a first dimension E, and give a loss of shape (E,)."""
+
+AfterEpoch = Callable[[nn.Module, nn.Module, torch.optim.Optimizer, int], int]
+"""``after_epoch(model, average, optimizer, epoch)`` may change the weights, their average and what the optimiser
+remembers after an epoch that was scored; it returns how many components it started afresh."""
 
 _EVALUATION_ROWS = 8192
 
@@ -29,6 +36,7 @@ def fit(
     data: Sequence[Tensor],
     *,
     validation: Sequence[Tensor] | None = None,
+    folds: Folds | None = None,
     epochs: int = 100,
     batch_size: int = 256,
     learning_rate: float = 2e-3,
@@ -40,6 +48,7 @@ def fit(
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     before_step: Callable[[float], None] | None = None,
+    after_epoch: AfterEpoch | None = None,
     settings: str = "",
 ) -> History:
     """Train ``model`` in place and leave it with the moving average of its weights at the best epoch.
@@ -54,18 +63,21 @@ def fit(
         loss: ``loss(model, batch)``, the mean loss of the rows of a batch.
         data: tensors with the same number of rows, on the device of the model.
         validation: the same for rows that are not trained on; without it the last epoch is kept.
+        folds: in place of ``validation``, for a model of E networks side by side: the rows that each trains on and is
+            judged by. Each is clipped, judged and kept by itself.
         epochs: passes over the data, and the length of the rate's cycle.
         batch_size: rows per step.
         learning_rate: peak of the one-cycle rate.
         weight_decay: AdamW's, on matrices only.
         average_decay: d of the moving average.
         warmup: share of the steps in which the rate rises to its peak.
-        patience: stop after this many epochs without a better validation loss; None runs them all.
+        patience: stop after this many epochs without a better validation loss of any network; None runs them all.
         seed: of the permutations and of dropout; torch's global generator is put back afterwards.
         checkpoint: file that is written while training goes on, resumed from if it is there, and deleted at the end.
         on_epoch: called after every epoch.
         before_step: called before every step with the share of the training that is behind it, in [0, 1), for
             schedules.
+        after_epoch: called when an epoch was scored, inside the run's own random state.
         settings: what else the run depends on, so that a checkpoint of another run is refused.
 
     Returns:
@@ -84,7 +96,7 @@ def fit(
         >>> history.loss[-1] < history.loss[0]
         True
     """
-    rows = _rows(data)
+    rows = _rows(data) if folds is None else folds.train.shape[1]
     if validation is not None:
         _rows(validation)
     if min(epochs, batch_size) < 1 or (patience is not None and patience < 1):
@@ -92,16 +104,19 @@ def fit(
             f"epochs, batch_size and patience must be at least 1, got {epochs}, {batch_size} and {patience}."
         )
     device = data[0].device
+    members = () if folds is None else (len(folds.train),)
     steps = math.ceil(rows / batch_size)
-    matrices = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in parameters if p.dim() > 1 + len(members)]
+    others = [p for p in parameters if p.dim() <= 1 + len(members)]
     groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
     total = epochs * steps
     rising = min(max(warmup, 1.5 / total), 0.9)  # no phase of a short run may be empty
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=total, pct_start=rising)
-    average = AveragedModel(model, multi_avg_fn=_moving_average(average_decay))
-    history, best, best_score = History(), copy.deepcopy(average.module.state_dict()), math.inf
+    average = MovingAverage(model, average_decay)
+    best = Best(average.module, members)
+    history = History([], best.epochs)
 
     with isolated_seed(seed, device):
         run = (
@@ -116,71 +131,102 @@ def fit(
             str(model),
             settings,
         )
-        saved = None if checkpoint is None else Checkpoint(Path(checkpoint), [*data, *(validation or ())], run)
+        tensors = [*data, *(validation or ()), *(() if folds is None else (folds.train, folds.held))]
+        saved = None if checkpoint is None else Checkpoint(Path(checkpoint), tensors, run)
         if saved is not None and saved.exists():
-            history, best, best_score = saved.load(model, average, optimizer, schedule, device)
+            history.epochs += saved.load(model, average, optimizer, schedule, best)
         for epoch in range(len(history.epochs) + 1, epochs + 1):
             if patience is not None and epoch - 1 - history.best_epoch >= patience:
                 break
             model.train()
-            order = torch.randperm(rows, device=device)
-            shuffled = [t[order] for t in data]
-            total, skipped = 0.0, 0
+            order = _order(rows, folds, device)
+            losses = torch.zeros(members, device=device, dtype=torch.float64)
+            taken = torch.zeros(members, device=device, dtype=torch.long)
             for start in range(0, rows, batch_size):
                 if before_step is not None:
                     before_step((epoch - 1 + start / rows) / epochs)
-                value = loss(model, [t[start : start + batch_size] for t in shuffled])
+                batch = order[..., start : start + batch_size]
+                value = loss(model, [t[batch] for t in data])
                 optimizer.zero_grad()
-                value.backward()
-                norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                if bool(torch.isfinite(norm + value.detach())):
+                value.sum().backward()
+                finite = clip_gradients(parameters, value.detach())
+                if bool(finite.any()):
                     optimizer.step()
-                    average.update_parameters(model)
-                    total += value.item()
+                    average.update()
+                    losses += torch.where(finite, value.detach(), 0.0)
+                    taken += finite
                 else:
-                    skipped += 1
                     optimizer.zero_grad()
                     optimizer.step()  # moves nothing without gradients; the schedule wants to follow a step
                 schedule.step()
-            if skipped == steps:
+            if not bool(taken.all()):
                 raise FloatingPointError(
                     f"no step of epoch {epoch} had a finite loss and gradient: look for extreme values in the data, "
                     f"or lower learning_rate = {learning_rate:g}."
                 )
-            score = None if validation is None else evaluate(average.module, loss, validation)
-            entry = Epoch(epoch, total / (steps - skipped), score, float(schedule.get_last_lr()[0]), skipped)
+            score = _score(average.module, loss, data, validation, folds)
+            best.offer(average.module, score, epoch)
+            revived = 0 if after_epoch is None else after_epoch(model, average.module, optimizer, epoch)
+            entry = Epoch(
+                epoch,
+                (losses / taken).mean().item(),
+                None if score is None else score.mean().item(),
+                float(schedule.get_last_lr()[0]),
+                int((steps - taken).sum()),
+                revived,
+            )
             history.epochs.append(entry)
-            if score is None or score < best_score:
-                best_score = math.inf if score is None else score
-                best = copy.deepcopy(average.module.state_dict())
-                history.best_epoch = epoch
             if on_epoch is not None:
                 on_epoch(entry)
             if saved is not None:
-                saved.save_now_and_then(model, average, optimizer, schedule, history, best, best_score)
-    if history.best_epoch == 0:
+                saved.save_now_and_then(model, average, optimizer, schedule, history.epochs, best)
+    if 0 in best.epochs:
         raise FloatingPointError(
             "the validation loss was not finite after any epoch: look for extreme values in the validation data."
         )
-    model.load_state_dict(best)
+    model.load_state_dict(best.weights)
     model.eval()
     if saved is not None:
         saved.delete()
     return history
 
 
-def evaluate(model: nn.Module, loss: Loss, data: Sequence[Tensor]) -> float:
-    """Return the mean loss over the rows of ``data`` in evaluation mode, in chunks, without gradients."""
-    rows = _rows(data)
+def evaluate(model: nn.Module, loss: Loss, data: Sequence[Tensor], rows: Tensor | None = None) -> Tensor:
+    """Return the mean loss over the rows of ``data`` in evaluation mode, in chunks, without gradients.
+
+    Args:
+        model: any module.
+        loss: as in :func:`fit`.
+        data: tensors with the same number of rows.
+        rows: indices of the rows that judge each of E networks, shape ``(E, m)``.
+
+    Returns:
+        A number, or one for each network.
+    """
+    chosen = torch.arange(_rows(data), device=data[0].device) if rows is None else rows
     training = model.training
     model.eval()
-    total = 0.0
     with torch.no_grad():
-        for start in range(0, rows, _EVALUATION_ROWS):
-            chunk = [t[start : start + _EVALUATION_ROWS] for t in data]
-            total += loss(model, chunk).item() * len(chunk[0])
+        total = torch.zeros(chosen.shape[:-1], dtype=torch.float64, device=chosen.device)
+        for chunk in chosen.split(_EVALUATION_ROWS, -1):
+            total += loss(model, [t[chunk] for t in data]) * chunk.shape[-1]
     model.train(training)
-    return total / rows
+    return total / chosen.shape[-1]
+
+
+def _order(rows: int, folds: Folds | None, device: torch.device) -> Tensor:
+    """Return a permutation of the rows, or of those of each network."""
+    if folds is None:
+        return torch.randperm(rows, device=device)
+    return folds.train.gather(1, torch.rand(folds.train.shape, device=device).argsort(1))
+
+
+def _score(
+    model: nn.Module, loss: Loss, data: Sequence[Tensor], validation: Sequence[Tensor] | None, folds: Folds | None
+) -> Tensor | None:
+    if folds is not None:
+        return evaluate(model, loss, data, folds.held) if folds.held.numel() else None
+    return None if validation is None else evaluate(model, loss, validation)
 
 
 def _rows(data: Sequence[Tensor]) -> int:
@@ -191,12 +237,3 @@ def _rows(data: Sequence[Tensor]) -> int:
             f"got shapes {[tuple(t.shape) for t in data]}."
         )
     return rows.pop()
-
-
-def _moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-        t = int(count)
-        for a, w in zip(averaged, current, strict=True):
-            a.lerp_(w, 1 - min(decay, (1 + t) / (10 + t)))
-
-    return update
