@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from mixtura import GaussianMixture, MixtureDensityRegressor
 from mixtura.datasets import inverse_sine, inverse_sine_optimum
 
-SMALL = {"components": 3, "hidden": (16,), "epochs": 15, "random_state": 0}
+SMALL = {"components": 3, "hidden": (16,), "epochs": 15, "ensemble": 2, "random_state": 0}
 
 
 def small(**options):
@@ -140,10 +140,10 @@ def test_several_targets(two_targets):
 
 def test_samples_follow_the_density(one_target, two_targets):
     model, X, _ = one_target
-    draws = model.sample(X[:3], 4000)
+    draws = model.sample(X[:3], 10_000)
     u = model.predict_dist(X[:3]).cdf(torch.as_tensor(draws.T)).numpy()
     assert all(stats.kstest(u[:, i], "uniform").pvalue > 1e-3 for i in range(3))
-    np.testing.assert_array_equal(draws, model.sample(X[:3], 4000))  # random_state is an int
+    np.testing.assert_array_equal(draws, model.sample(X[:3], 10_000))  # random_state is an int
     model, X, _ = two_targets
     draws = model.sample(X[:2], 20_000)
     np.testing.assert_allclose(
@@ -283,7 +283,7 @@ GOOD_X, GOOD_Y = np.random.default_rng(0).normal(size=(20, 2)), np.random.defaul
         ({}, GOOD_X[:1], GOOD_Y[:1], None, "minimum of 2 is required"),
         ({}, GOOD_X, GOOD_Y, np.zeros(20), "(?i)sample.weight"),
         ({}, GOOD_X, GOOD_Y, -np.ones(20), "[Nn]egative"),
-        ({"loss": "absolute"}, GOOD_X, GOOD_Y, None, "loss must be 'likelihood'"),
+        ({"loss": "absolute"}, GOOD_X, GOOD_Y, None, "loss must be one of 'likelihood', 'conditional'"),
         ({"validation_fraction": 1.5}, GOOD_X, GOOD_Y, None, "validation_fraction"),
         ({"components": 0}, GOOD_X, GOOD_Y, None, "components must be positive"),
         ({"covariance": "round"}, GOOD_X, GOOD_Y, None, "covariance must be"),

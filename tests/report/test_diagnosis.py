@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from mixtura.distributions import Diagonal, Full, GaussianMixture, Isotropic
-from mixtura.metrics import Coverage, coverage, pit
+from mixtura.metrics import Coverage, coverage, grid_step, pit
 from mixtura.report import diagnosis
 from mixtura.report.scores import Score, Scores
 from tests.helpers import random_case
@@ -19,20 +19,20 @@ from tests.helpers import random_case
 def test_grid_step(n, step, start):
     k = np.random.default_rng(n).integers(0, 400, n)
     k[:3] = 0, 1, 400  # a step of one occurs
-    assert diagnosis.grid_step(start + step * k) == pytest.approx(step, rel=1e-5)
-    assert diagnosis.grid_step(start + step * 6 * k) == pytest.approx(6 * step, rel=1e-5)
-    assert diagnosis.grid_step(start + step * np.array([0, 6, 10, 25])) == pytest.approx(step, rel=1e-5)
-    assert diagnosis.grid_step(start + step * np.cumsum([0.1 + 0.2, 0.3, 3.0])) == pytest.approx(0.3 * step, rel=1e-4)
+    assert grid_step(start + step * k) == pytest.approx(step, rel=1e-5)
+    assert grid_step(start + step * 6 * k) == pytest.approx(6 * step, rel=1e-5)
+    assert grid_step(start + step * np.array([0, 6, 10, 25])) == pytest.approx(step, rel=1e-5)
+    assert grid_step(start + step * np.cumsum([0.1 + 0.2, 0.3, 3.0])) == pytest.approx(0.3 * step, rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("n", [4, 20, 1000])
 def test_no_grid(n, seed):
     rng = np.random.default_rng(seed)
-    assert diagnosis.grid_step(rng.standard_normal(n)) is None
-    assert diagnosis.grid_step(1e6 + rng.standard_normal(n)) is None
-    assert diagnosis.grid_step(rng.standard_cauchy(n)) is None
-    assert diagnosis.grid_step(np.full(n, 3.0)) is None
+    assert grid_step(rng.standard_normal(n)) is None
+    assert grid_step(1e6 + rng.standard_normal(n)) is None
+    assert grid_step(rng.standard_cauchy(n)) is None
+    assert grid_step(np.full(n, 3.0)) is None
 
 
 def test_grids_are_harmful_where_components_are_narrower():

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
 def _inverse_problem(options: argparse.Namespace) -> str:
     print("1. The toy inverse problem: y = t + 0.3 sin(2πt) + noise; given y, what was t?")
     train, test = inverse_sine(4_000, random_state=options.seed), inverse_sine(4_000, random_state=options.seed + 1)
-    model = _fit(train, 5, options)
+    model = _fit(train, 1, options)
     truth = -inverse_sine_log_prob(*test).mean()
     html, scores = regression_chapter(
         model,
@@ -99,8 +99,8 @@ def _moons(options: argparse.Namespace) -> str:
     return chapter("Two moons", html)
 
 
-def _fit(data: tuple[np.ndarray, np.ndarray], components: int, options: argparse.Namespace) -> MixtureDensityRegressor:
+def _fit(data: tuple[np.ndarray, np.ndarray], ensemble: int, options: argparse.Namespace) -> MixtureDensityRegressor:
     model = MixtureDensityRegressor(
-        components, epochs=20 if options.quick else None, verbose=True, random_state=options.seed
+        5, ensemble=ensemble, epochs=20 if options.quick else None, verbose=True, random_state=options.seed
     )
     return model.fit(*data)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from mixtura.cli.fitting import Outputs, fit_density, fit_regression
 from mixtura.datasets import read_table
+from mixtura.estimators.density import Density
+from mixtura.nn.heads import CovarianceKind
 from mixtura.report import check_folder
 
 __all__ = ["add_arguments", "run"]
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     regression = parser.add_argument_group("with a target")
     regression.add_argument(
         "--covariance",
-        choices=("isotropic", "diagonal", "full"),
+        choices=get_args(CovarianceKind),
         default=argparse.SUPPRESS,
         help="of several targets given the inputs (default: full)",
     )
@@ -61,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     density = parser.add_argument_group("without a target")
     density.add_argument(
         "--cost",
-        choices=("nuclear_norm", "scalar", "vector_matrix", "matrix_matrix", "likelihood", "bures"),
+        choices=get_args(Density),
         default=argparse.SUPPRESS,
         help="what compares centers with rows (default: nuclear_norm)",
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mixtura._optional import require
 from mixtura.cli.table_model import TableModel
 from mixtura.datasets import read_table, write_table
-from mixtura.estimators.regressor import quantiles
+from mixtura.estimators.predictions import quantiles
 from mixtura.report import check_folder
 
 __all__ = ["add_arguments", "run"]

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -20,14 +20,12 @@ from torch import Tensor
 
 from mixtura.costs import COSTS, Bound, Reading
 from mixtura.distributions import GaussianMixture
-from mixtura.estimators.storage import read_model, write_model
+from mixtura.estimators.storage import StoredEstimator, part
 from mixtura.hilbert import log_diagonal, log_gram
 from mixtura.nn import MixtureGenerator
 from mixtura.training import (
     Annealing,
-    Epoch,
     GeneratorPlan,
-    History,
     fit_generator,
     isolated_seed,
     likelihood_variance,
@@ -46,7 +44,7 @@ _LEAST_KERNEL = 1e-6
 """Relative to a kernel's peak: below it a sample and a center do not know of each other."""
 
 
-class MixtureDensityEstimator(DensityMixin, BaseEstimator):
+class MixtureDensityEstimator(DensityMixin, StoredEstimator):
     """Learn p(x) as a mixture whose centers a network makes of noise, by a cost with a bound.
 
     No variance has to be tuned. The kernel's falls from the scale of the data to the one at which a batch can still
@@ -221,80 +219,37 @@ class MixtureDensityEstimator(DensityMixin, BaseEstimator):
         """Return the mean log-likelihood of the rows in nats, in units of X: higher is better."""
         return float(self.score_samples(X).mean())
 
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model to one safetensors file with its configuration in the header; no pickle."""
-        write_model(path, *self.to_state())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Return the model that :meth:`save` wrote.
-
-        Raises:
-            FileNotFoundError: where there is no such file.
-            ValueError: where the file is broken or holds something else.
-        """
-        config, tensors = read_model(path)
-        try:
-            return cls.from_state(config, tensors)
-        except (KeyError, RuntimeError, TypeError) as error:
-            raise ValueError(f"{path} does not hold a {cls.__name__} of this version of mixtura: {error}.") from error
-
-    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return the fitted model as a configuration that JSON can hold, and tensors by name."""
-        check_is_fitted(self)
-        params = self.get_params() | {"checkpoint": None, "verbose": False, "hidden": [int(h) for h in self.hidden]}
-        if not isinstance(self.random_state, int | None):
-            params["random_state"] = None
-        names = getattr(self, "feature_names_in_", None)
+    def _learnt(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         b = self.bound_
         config = {
-            "class": type(self).__name__,
-            "params": params,
-            "n_features_in_": self.n_features_in_,
-            "feature_names_in_": None if names is None else list(names),
             "plan": asdict(self.plan_),
             "variance": self.variance_,
             "reach": self.reach_,
             "bound": [b.log_value.item(), b.loss.item(), None if b.log_bound is None else b.log_bound.item()],
-            "best_epoch": self.history_.best_epoch,
-            "epochs": [vars(e) for e in self.history_.epochs],
         }
         tensors = {f"generator.{k}": v for k, v in self.generator_.state_dict().items()}
-        tensors |= {
+        return config, tensors | {
             "centers": self.centers_,
             "mean": torch.as_tensor(self.mean_),
             "scale": torch.as_tensor(self.scale_),
         }
-        return config, tensors
 
-    @classmethod
-    def from_state(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        """Return the model that :meth:`to_state` described."""
-        if config["class"] != cls.__name__:
-            raise TypeError(f"it holds a {config['class']}")
-        self = cls(**config["params"] | {"hidden": tuple(config["params"]["hidden"])})
-        self.n_features_in_ = config["n_features_in_"]
-        if config["feature_names_in_"] is not None:
-            self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
+    def _restore(self, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         self.plan_ = GeneratorPlan(**config["plan"] | {"annealing": Annealing(**config["plan"]["annealing"])})
         self.variance_, self.reach_ = config["variance"], config["reach"]
         log_value, loss, log_bound = config["bound"]
         self.bound_ = Bound.of(_double(log_value), _double(loss), None if log_bound is None else _double(log_bound))
-        self.history_ = History([Epoch(**e) for e in config["epochs"]], config["best_epoch"])
         self.mean_, self.scale_ = tensors["mean"].numpy(), tensors["scale"].numpy()
         self.centers_ = tensors["centers"]
         with isolated_seed(0):
             self.generator_ = self._generator(self.n_features_in_)
-        state = {k.removeprefix("generator."): v for k, v in tensors.items() if k.startswith("generator.")}
-        self.generator_.load_state_dict(state)
+        self.generator_.load_state_dict(part(tensors, "generator"))
         self.generator_.eval()
         self.mixture_ = self._density()
-        return self
 
     def _check_parameters(self) -> None:
-        if self.cost not in COSTS or self.cost in ("trace", "conditional"):
-            known = ", ".join(name for name in COSTS if name not in ("trace", "conditional"))
-            raise ValueError(f"cost must be one of {known}, got {self.cost!r}.")
+        if self.cost not in get_args(Density):
+            raise ValueError(f"cost must be one of {', '.join(get_args(Density))}, got {self.cost!r}.")
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be in [0, 1), got {self.validation_fraction}.")
         if self.components < 1:

@@ -13,6 +13,8 @@ _FAR = 10.0
 """A standardised input is cut here, so that one wild value cannot throw the network out of what it knows."""
 _TAIL = 3.0
 """A quantile-normalised input is cut here, which is where 1 in 700 of a normal sample lies."""
+_LARGEST = 1e150
+"""What is larger cannot be squared."""
 
 
 class Inputs:
@@ -26,7 +28,17 @@ class Inputs:
         self._quantile = QuantileTransformer(output_distribution="normal", subsample=100_000, random_state=0)
 
     def fit(self, X: Array) -> Inputs:
-        """Learn the scales of the columns of X, shape (n, d)."""
+        """Learn the scales of the columns of X, shape (n, d).
+
+        Raises:
+            ValueError: where a column is too large to be squared.
+        """
+        largest = np.abs(X).max(0)
+        if largest.max() > _LARGEST:
+            raise ValueError(
+                f"feature {largest.argmax()} of X reaches {largest.max():g}, which cannot be squared in float64: "
+                "divide it by a power of ten."
+            )
         self._standard.fit(X)
         self._quantile.set_params(n_quantiles=min(1000, len(X))).fit(X)
         return self

@@ -3,61 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from torch import Tensor, nn
+from torch import Tensor
 
-from mixtura.distributions import GaussianMixture
+from mixtura.distributions import AtomMixture, HighestDensityRegion, Mixture, pool
+from mixtura.distributions.regions import find_region
 from mixtura.estimators.inputs import Array, Inputs
-from mixtura.estimators.storage import read_model, write_model
+from mixtura.estimators.predictions import Variances, quantiles, variances
+from mixtura.estimators.storage import StoredEstimator, part
+from mixtura.estimators.targets import Targets, winsorized
+from mixtura.metrics import ConformalLevels
 from mixtura.nn import MDN
-from mixtura.nn.heads import CovarianceKind
-from mixtura.training import Epoch, History, fit, fitting_threads, isolated_seed, progress
+from mixtura.nn.heads import CovarianceKind, Family
+from mixtura.selection import ComponentStudy, select_components
+from mixtura.training import (
+    ComponentHealth,
+    Folds,
+    RegressionLoss,
+    RegressionPlan,
+    component_health,
+    fit_networks,
+    isolated_seed,
+)
 
-__all__ = ["MixtureDensityRegressor", "quantiles"]
+__all__ = ["MixtureDensityRegressor"]
 
 _ROWS = 8192
-_VISITS = 3_000_000
-"""Rows that ``epochs=None`` shows to the network in all, as far as the bounds on epochs allow."""
-_EPOCHS = (20, 200)
-_BATCH = (16, 4096)
+_FOLDS = 5
+"""Of a study of components, unless the ensemble is smaller: it costs about as much as the fit then."""
 
 
-class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Learn p(y|x) as a mixture of Gaussians whose parameters a network emits.
+class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator):
+    """Learn p(y|x) as a mixture whose parameters networks emit.
 
-    Inputs are standardised and quantile-normalised side by side, targets are standardised inside, and everything is
-    reported in the target's own units. A tenth of the rows is held back to choose the best epoch.
+    Several networks train side by side, each with a part of the rows held back to choose its best epoch; their
+    predictions are pooled into one mixture. Inputs are standardised and quantile-normalised side by side, targets are
+    standardised inside, and everything is reported in the target's own units.
 
     Args:
-        components: number of components K.
-        covariance: of several targets: ``"isotropic"``, ``"diagonal"`` or ``"full"``.
-        loss: ``"likelihood"``, the mean negative log-likelihood.
+        components: number of components K of each network; ``"auto"`` compares 1, 2, 3, 5, 10 and 20 by
+            :func:`~mixtura.selection.select_components` first.
+        covariance: of several targets: ``"isotropic"``, ``"diagonal"``, ``"low_rank"`` or ``"full"``.
+        family: of the components: ``"gaussian"``, ``"laplace"``, ``"cauchy"`` or, for angles in radians,
+            ``"vonmises"``.
+        atoms: values that the target often takes exactly, such as a zero of rain, shape (A,), or (A, T) for several
+            targets: each gets a probability of its own beside the density.
+        loss: ``"likelihood"``, the mean negative log-likelihood, or ``"conditional"``, the cost with a bound, for which
+            outliers and collapsed components are worth nothing.
+        ensemble: number of networks.
         hidden: width of each residual block.
         dropout: probability of dropping a hidden unit.
-        min_scale: floor of the components' scales, in standard deviations of the target.
+        input_noise: standard deviation of the noise that every step adds to standardised inputs.
+        target_noise: the same for standardised targets.
+        weight_prior: strength of a Dirichlet prior that keeps weights from zero: ``Σ_k log w_k`` of each row is added
+            to its log-likelihood this many times.
+        min_weight: floor of the components' weights.
+        min_scale: floor of the components' scales, in standard deviations of the target. A target on a grid raises it
+            to the grid's own, ``step / √12``.
         epochs: passes over the data; None chooses from the number of rows.
         batch_size: rows per step; None chooses from the number of rows.
         learning_rate: peak of the one-cycle rate.
         weight_decay: AdamW's.
-        validation_fraction: share of the rows that chooses the best epoch; 0 keeps the last.
+        patience: stop after this many epochs in which no network got better; None runs them all.
+        validation_fraction: share of the rows that chooses each network's best epoch; 0 keeps the last.
         device: of the training, as torch names it.
         checkpoint: file from which a killed ``fit`` goes on.
         verbose: show a progress bar with the validation score.
         random_state: seed of everything random; torch's and numpy's global generators stay untouched.
 
     Attributes:
-        network_: the trained :class:`~mixtura.nn.MDN`, in float64, on the CPU.
+        components_: number of components K that was used.
+        study_: the :class:`~mixtura.selection.ComponentStudy` of ``components="auto"``, in nats in the target's own
+            units, or None.
+        network_: the trained networks, one :class:`~mixtura.nn.MDN` with members, in float64, on the CPU.
+        targets_: location, scale and grid of the targets, shape (T,) each.
         history_: the :class:`~mixtura.training.History` of the training, losses in nats in the target's own units.
+        health_: the :class:`~mixtura.training.ComponentHealth` of the training rows: which components are used, which
+            are as narrow as they may be, and, printed, what to do about it.
+        levels_: after ``calibrate``, the :class:`~mixtura.metrics.ConformalLevels`.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
-        target_mean_, target_scale_: of the targets, shape (T,).
 
     Example:
         >>> import numpy as np, mixtura as mx
@@ -73,33 +106,49 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        components: int = 10,
+        components: int | Literal["auto"] = 10,
         *,
         covariance: CovarianceKind = "full",
-        loss: Literal["likelihood"] = "likelihood",
+        family: Family = "gaussian",
+        atoms: Sequence[Any] | None = None,
+        loss: RegressionLoss = "likelihood",
+        ensemble: int = 5,
         hidden: Sequence[int] = (128, 128, 128),
         dropout: float = 0.1,
+        input_noise: float = 0.0,
+        target_noise: float = 0.0,
+        weight_prior: float = 0.0,
+        min_weight: float = 0.0,
         min_scale: float = 1e-3,
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
+        patience: int | None = None,
         validation_fraction: float = 0.1,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
         verbose: bool = False,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        self.components = components
+        self.components: int | Literal["auto"] = components
         self.covariance: CovarianceKind = covariance
-        self.loss = loss
+        self.family: Family = family
+        self.atoms = atoms
+        self.loss: RegressionLoss = loss
+        self.ensemble = ensemble
         self.hidden = hidden
         self.dropout = dropout
+        self.input_noise = input_noise
+        self.target_noise = target_noise
+        self.weight_prior = weight_prior
+        self.min_weight = min_weight
         self.min_scale = min_scale
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.patience = patience
         self.validation_fraction = validation_fraction
         self.device = device
         self.checkpoint = checkpoint
@@ -119,85 +168,76 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         X_, y_ = self._validated(X, y, reset=True, ensure_min_samples=2)
         weight = _check_sample_weight(sample_weight, X_, dtype=np.float64, ensure_non_negative=True)
-        if self.loss != "likelihood":
-            raise ValueError(f"loss must be 'likelihood', got {self.loss!r}.")
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must be in [0, 1), got {self.validation_fraction}.")
+        self._check_parameters()
         if not weight.any():
             raise ValueError("sample_weight is zero for every row.")
         X_, y_, weight = X_[weight > 0], y_[weight > 0], weight[weight > 0]
-        targets = y_.reshape(len(y_), -1)
-        self.target_mean_ = np.average(targets, axis=0, weights=weight)
-        self.target_scale_ = np.sqrt(np.average((targets - self.target_mean_) ** 2, axis=0, weights=weight))
-        constant = np.ptp(targets, axis=0) == 0
-        if constant.any():
-            value = targets[0, constant.argmax()]
-            raise ValueError(
-                f"y is constant: every value of target {constant.argmax()} is {value:g}, "
-                "so there is no distribution to learn."
-            )
-        self._single_target = y_.ndim == 1
+        vars(self).pop("levels_", None)  # of an earlier fit
+        robust = self.loss == "conditional" or self.family == "cauchy"
+        self.targets_ = Targets.fit(y_, weight, self.family, robust)
         self._inputs = Inputs().fit(X_)
-
-        rng = check_random_state(self.random_state)
-        seed = int(rng.randint(2**31))
-        order = rng.permutation(len(X_))
-        held_back = int(self.validation_fraction * len(X_))
-        columns = (
-            self._inputs.transform(X_),
-            (targets - self.target_mean_) / self.target_scale_,
-            weight / weight.mean(),
-        )
-        data = [torch.as_tensor(c[order], dtype=torch.float32, device=self.device) for c in columns]
-        validation = [c[:held_back] for c in data] if held_back else None
-        training = [c[held_back:] for c in data]
+        columns = self._inputs.transform(X_), self.targets_.standardize(y_), weight / weight.mean()
+        data = [torch.as_tensor(c, dtype=torch.float32, device=self.device) for c in columns]
+        start = torch.as_tensor(self.targets_.standardize(winsorized(y_))).to(data[1]) if robust else data[1]
+        seed = int(check_random_state(self.random_state).randint(2**31))
         with isolated_seed(seed):
-            network = self._network(2 * X_.shape[1], targets.shape[1])
-        network.head.initialize(training[1])
-        network.to(self.device)
-        rows = len(training[0])
-        batch_size = self.batch_size or int(np.clip(3 * rows**0.5, *_BATCH))
-        epochs = self.epochs or int(np.clip(_VISITS // rows, *_EPOCHS))
-        work = batch_size * sum(p.numel() for p in network.parameters())
-        with fitting_threads(work), progress(epochs, enabled=self.verbose) as on_epoch:
-            history = fit(
-                network,
-                _negative_log_likelihood,
-                training,
-                validation=validation,
-                epochs=epochs,
-                batch_size=batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                seed=seed,
-                checkpoint=self.checkpoint,
-                on_epoch=on_epoch,
-            )
-        self.history_ = self._in_target_units(history)
+            folds = Folds.draw(len(X_), self.ensemble, self.validation_fraction)
+            plan = self._plan(folds.train.shape[1])
+            if self.components == "auto":
+                self.study_ = self._study(data, start, plan, seed)
+                self.components_ = self.study_.chosen
+            else:
+                self.study_, self.components_ = None, self.components
+            network = self._network(self.components_, self.ensemble)
+        network.head.initialize(start)
+        history = fit_networks(
+            network.to(self.device),
+            data,
+            folds.to(self.device),
+            plan,
+            seed=seed,
+            checkpoint=self.checkpoint,
+            verbose=self.verbose,
+        )
+        self.history_ = history.shifted(self.targets_.log_scale)
         self.network_ = network.cpu().double().eval()
+        scale, step = torch.as_tensor(self.targets_.scale), torch.as_tensor(self.targets_.step)
+        self.health_ = component_health(self.network_, [c.cpu() for c in data], scale=scale, step=step)
         return self
 
-    def predict_dist(self, X: ArrayLike) -> GaussianMixture:
+    def predict_dist(self, X: ArrayLike) -> Any:
         """Return p(y|x) for every row of X as one batched mixture in the target's units.
 
-        Its event_shape is () where ``fit`` got y of shape (n,), and (T,) where it got (n, T).
+        Its event_shape is () where ``fit`` got y of shape (n,), and (T,) where it got (n, T). It is a
+        :class:`~mixtura.GaussianMixture`, a mixture of the family that was asked for, or, with atoms, an
+        :class:`~mixtura.AtomMixture`; of ``ensemble * components_`` components.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        inputs = torch.as_tensor(self._inputs.transform(np.asarray(X)))
-        with torch.no_grad():
-            h = torch.cat([self.network_.trunk(chunk) for chunk in inputs.split(_ROWS)])
-            mixture = self.network_.head(h)
-        mixture = mixture.affine(torch.as_tensor(self.target_scale_), torch.as_tensor(self.target_mean_))
-        return mixture.marginal(0) if self._single_target else mixture
+        return pool(self.predict_members(X))
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return the mean of p(y|x), shape (n,) or (n, T)."""
-        return self.predict_dist(X).mean.numpy()
+        """Return the mean of p(y|x), shape (n,) or (n, T): of angles the mean direction, in [-π, π]; and the median of
+        Cauchy components, which have no mean."""
+        mixture = self.predict_dist(X)
+        return quantiles(mixture, 0.5) if self.family == "cauchy" else mixture.mean.numpy()
+
+    def predict_variances(self, X: ArrayLike) -> Variances:
+        """Return the variance of every prediction in two parts, each of shape (n,) or (n, T).
+
+        By the law of total variance, ``Var y = E_e Var_e y + Var_e E_e y`` over the members e (Lakshminarayanan et al.
+        2017, "Simple and scalable predictive uncertainty estimation using deep ensembles"). Of angles, it is the
+        circular variance, whose second part is what the members' disagreement adds.
+
+        Raises:
+            ValueError: for Cauchy components, which have no variance.
+        """
+        return variances(self.predict_members(X))
 
     def predict_quantiles(self, X: ArrayLike, q: float | Sequence[float] = (0.05, 0.5, 0.95)) -> Array:
         """Return quantiles of p(y|x), of each target by itself: shape (n, len(q)) or (n, T, len(q)); a single q drops
         the last axis.
+
+        A circle is cut open opposite to the mean direction: quantiles of angles may go on beyond ±π, so that an arc
+        over π stays one interval.
 
         Raises:
             ValueError: where a q is not strictly between 0 and 1.
@@ -214,6 +254,39 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError(f"coverage must lie strictly between 0 and 1, got {coverage}.")
         return self.predict_quantiles(X, [(1 - coverage) / 2, (1 + coverage) / 2])
 
+    def calibrate(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from rows that ``fit`` did not see how large a region must be to hold y as often as it says.
+
+        Args:
+            X: shape (n, d).
+            y: shape (n,) or (n, T), as in ``fit``; exchangeable with the rows to come.
+
+        Raises:
+            ValueError: where the model has atoms, or y does not look as in ``fit``.
+
+        Source:
+            Izbicki, Shimizu & Stern 2022, "CD-split and HPD-split: efficient conformal regions in high dimensions".
+        """
+        self._check_regions()
+        y_ = self._checked_targets(X, y)
+        self.levels_ = ConformalLevels.of(self.predict_dist(X), torch.as_tensor(y_))
+        return self
+
+    def predict_region(self, X: ArrayLike, coverage: float = 0.9) -> HighestDensityRegion:
+        """Return the smallest sets that hold y with probability ``coverage``: unions of intervals for one target.
+
+        After :meth:`calibrate` the probability holds for new rows, whatever the model has learnt; before, it is the
+        model's own.
+
+        Raises:
+            ValueError: where ``coverage`` is not strictly between 0 and 1, or too high for the rows of ``calibrate``,
+                or the model has atoms.
+        """
+        self._check_regions()
+        mixture = self.predict_dist(X)
+        levels = getattr(self, "levels_", None)
+        return find_region(mixture, coverage) if levels is None else levels.region(mixture, coverage)
+
     def sample(self, X: ArrayLike, n: int = 1) -> Array:
         """Draw n answers for every row of X: shape (rows, n) or (rows, n, T)."""
         mixture = self.predict_dist(X)
@@ -222,81 +295,14 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def log_prob(self, X: ArrayLike, y: ArrayLike) -> Array:
         """Return log p(y|x) of every row in nats, in the target's units: shape (n,)."""
-        check_is_fitted(self)
-        X_, y_ = self._validated(X, y, reset=False)
-        expected = (len(X_),) if self._single_target else (len(X_), len(self.target_mean_))
-        if y_.shape != expected:
-            raise ValueError(f"y has shape {y_.shape}; as in fit, it must be {expected}.")
+        y_ = self._checked_targets(X, y)
         return self.predict_dist(X).log_prob(torch.as_tensor(y_)).numpy()
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean log-likelihood in nats, in the target's units: higher is better; it is not R²."""
-        return float(
-            np.average(self.log_prob(X, y), weights=None if sample_weight is None else np.asarray(sample_weight))
-        )
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model to one safetensors file with its configuration in the header; no pickle."""
-        write_model(path, *self.to_state())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Return the model that :meth:`save` wrote.
-
-        Raises:
-            FileNotFoundError: where there is no such file.
-            ValueError: where the file is broken or holds something else.
-        """
-        config, tensors = read_model(path)
-        try:
-            return cls.from_state(config, tensors)
-        except (KeyError, RuntimeError, TypeError) as error:
-            raise ValueError(f"{path} does not hold a {cls.__name__} of this version of mixtura: {error}.") from error
-
-    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return the fitted model as a configuration that JSON can hold, and tensors by name."""
-        check_is_fitted(self)
-        params = self.get_params() | {"checkpoint": None, "verbose": False, "hidden": [int(h) for h in self.hidden]}
-        if not isinstance(self.random_state, int | None):
-            params["random_state"] = None
-        names = getattr(self, "feature_names_in_", None)
-        config = {
-            "class": type(self).__name__,
-            "params": params,
-            "single_target": self._single_target,
-            "n_features_in_": self.n_features_in_,
-            "feature_names_in_": None if names is None else list(names),
-            "best_epoch": self.history_.best_epoch,
-            "epochs": [vars(e) for e in self.history_.epochs],
-        }
-        tensors = {f"network.{k}": v.float() for k, v in self.network_.state_dict().items()}
-        tensors |= {f"inputs.{k}": torch.as_tensor(v) for k, v in self._inputs.state().items()}
-        tensors |= {
-            "target.mean": torch.as_tensor(self.target_mean_),
-            "target.scale": torch.as_tensor(self.target_scale_),
-        }
-        return config, tensors
-
-    @classmethod
-    def from_state(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        """Return the model that :meth:`to_state` described."""
-        if config["class"] != cls.__name__:
-            raise TypeError(f"it holds a {config['class']}")
-        self = cls(**config["params"] | {"hidden": tuple(config["params"]["hidden"])})
-        self.n_features_in_ = config["n_features_in_"]
-        if config["feature_names_in_"] is not None:
-            self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
-        self._single_target = config["single_target"]
-        self._inputs = Inputs.from_state(
-            {k: tensors[f"inputs.{k}"].numpy() for k in ("mean", "scale", "quantiles", "references")}
-        )
-        self.target_mean_, self.target_scale_ = tensors["target.mean"].numpy(), tensors["target.scale"].numpy()
-        self.history_ = History([Epoch(**e) for e in config["epochs"]], config["best_epoch"])
-        with isolated_seed(0):
-            network = self._network(2 * self.n_features_in_, len(self.target_mean_))
-        network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
-        self.network_ = network.double().eval()
-        return self
+        log_prob = self.log_prob(X, y)
+        weight = _check_sample_weight(sample_weight, log_prob, dtype=np.float64, ensure_non_negative=True)
+        return float(np.average(log_prob, weights=weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -307,28 +313,132 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, **checks)
         return np.asarray(X), np.asarray(y, dtype=np.float64)
 
-    def _network(self, inputs: int, targets: int) -> MDN:
-        return MDN(inputs, targets, self.components, tuple(self.hidden), self.covariance, self.dropout, self.min_scale)
+    def _checked_targets(self, X: ArrayLike, y: ArrayLike) -> Array:
+        check_is_fitted(self)
+        X_, y_ = self._validated(X, y, reset=False)
+        expected = (len(X_),) if self.targets_.single else (len(X_), len(self.targets_.mean))
+        if y_.shape != expected:
+            raise ValueError(f"y has shape {y_.shape}; as in fit, it must be {expected}.")
+        return y_
 
-    def _in_target_units(self, history: History) -> History:
-        shift = float(np.log(self.target_scale_).sum())
-        epochs = [
-            Epoch(e.epoch, e.loss + shift, None if e.validation is None else e.validation + shift, e.rate, e.skipped)
-            for e in history.epochs
-        ]
-        return History(epochs, history.best_epoch)
+    def _check_parameters(self) -> None:
+        if self.loss not in get_args(RegressionLoss):
+            raise ValueError(
+                f"loss must be one of {', '.join(map(repr, get_args(RegressionLoss)))}, got {self.loss!r}."
+            )
+        if self.loss == "conditional" and (self.atoms is not None or self.family != "gaussian"):
+            raise ValueError("loss='conditional' needs Gaussian components without atoms: use loss='likelihood'.")
+        if self.target_noise and self.atoms is not None:
+            raise ValueError("target_noise would move targets off their atoms: use input_noise.")
+        if self.family == "vonmises" and self.atoms is not None:
+            raise ValueError(
+                "atoms are for numbers, not for the angles of family='vonmises': their mean is no direction."
+            )
+        if self.components != "auto" and not _is_count(self.components):
+            raise ValueError(f"components must be positive and a whole number, or 'auto', got {self.components!r}.")
+        if not _is_count(self.ensemble):
+            raise ValueError(f"ensemble must be a whole number of at least 1, got {self.ensemble!r}.")
+        if not isinstance(self.hidden, Sequence | np.ndarray):
+            raise ValueError(f"hidden must be a sequence of widths such as (64, 64), got {self.hidden!r}.")
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be in [0, 1), got {self.validation_fraction}.")
+        if min(self.input_noise, self.target_noise, self.weight_prior) < 0:
+            raise ValueError("input_noise, target_noise and weight_prior must not be negative.")
+
+    def _plan(self, rows: int) -> RegressionPlan:
+        return RegressionPlan(
+            self.loss,
+            RegressionPlan.epochs_for(rows) if self.epochs is None else self.epochs,
+            RegressionPlan.batch_for(rows) if self.batch_size is None else self.batch_size,
+            self.learning_rate,
+            self.weight_decay,
+            self.patience,
+            self.input_noise,
+            self.target_noise,
+            self.weight_prior,
+        )
+
+    def _study(self, data: Sequence[Tensor], start: Tensor, plan: RegressionPlan, seed: int) -> ComponentStudy:
+        """Return the study of components in the target's units."""
+
+        def build(components: Sequence[int]) -> MDN:
+            network = self._network(components, len(components))
+            network.head.initialize(start)
+            return network
+
+        folds = min(self.ensemble, _FOLDS)
+        study = select_components(build, data, plan, folds=folds, seed=seed, verbose=self.verbose)
+        return study.shifted(self.targets_.log_scale)
+
+    def _network(self, components: int | Sequence[int], members: int) -> MDN:
+        return MDN(
+            2 * self.n_features_in_,
+            len(self.targets_.mean),
+            components,
+            tuple(self.hidden),
+            self.covariance,
+            self.dropout,
+            max(self.min_scale, self.targets_.floor),
+            self.family,
+            min_weight=self.min_weight,
+            atoms=None if self.atoms is None else torch.as_tensor(self.targets_.standardize(self._atoms())).float(),
+            members=members,
+        )
+
+    def _atoms(self) -> Array:
+        """Positions in the target's units, shape (A, T)."""
+        atoms, T = np.asarray(self.atoms, dtype=np.float64), len(self.targets_.mean)
+        atoms = atoms[:, None] if atoms.ndim == T == 1 else atoms
+        if atoms.ndim != 2 or atoms.shape[1] != T or not len(atoms):
+            raise ValueError(
+                f"atoms has shape {np.shape(self.atoms)}; for {T} targets it must be (A, {T}) with A >= 1."
+            )
+        return atoms
+
+    def _check_regions(self) -> None:
+        if self.atoms is not None:
+            raise ValueError(
+                "a smallest region needs a density, and masses at atoms cannot be compared with one: use "
+                "predict_interval."
+            )
+
+    def predict_members(self, X: ArrayLike) -> Mixture[Any] | AtomMixture:
+        """Return the prediction of each network, batch_shape (E, n), in the target's units."""
+        check_is_fitted(self)
+        X_ = validate_data(self, X, dtype=np.float64, reset=False)
+        inputs = torch.as_tensor(self._inputs.transform(np.asarray(X_))).expand(self.network_.members, -1, -1)
+        with torch.no_grad():
+            h = torch.cat([self.network_.trunks[0](chunk) for chunk in inputs.split(_ROWS, 1)], 1)
+            mixture = self.network_.head(h)
+        atoms = None if self.atoms is None else torch.as_tensor(self._atoms())
+        mixture = self.targets_.restore(mixture, self.family, atoms)
+        return mixture.marginal(0) if self.targets_.single else mixture
+
+    def _learnt(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        tensors = {f"network.{k}": v.float() for k, v in self.network_.state_dict().items()}
+        tensors |= {f"inputs.{k}": torch.as_tensor(v) for k, v in self._inputs.state().items()}
+        tensors |= {f"targets.{k}": torch.as_tensor(v) for k, v in self.targets_.state().items()}
+        tensors |= {f"health.{k}": v for k, v in self.health_.state().items()}
+        if hasattr(self, "levels_"):
+            tensors["levels"] = self.levels_.log_outside
+        study = None if self.study_ is None else vars(self.study_)
+        return {"single_target": self.targets_.single, "components_": self.components_, "study": study}, tensors
+
+    def _restore(self, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        self._inputs = Inputs.from_state({k: v.numpy() for k, v in part(tensors, "inputs").items()})
+        self.targets_ = Targets.from_state(
+            {k: v.numpy() for k, v in part(tensors, "targets").items()}, config["single_target"]
+        )
+        self.health_ = ComponentHealth(**part(tensors, "health"))
+        if "levels" in tensors:
+            self.levels_ = ConformalLevels(tensors["levels"])
+        self.components_ = config["components_"]
+        self.study_ = None if config["study"] is None else ComponentStudy(**config["study"])
+        with isolated_seed(0):
+            network = self._network(self.components_, self.ensemble)
+        network.load_state_dict(part(tensors, "network"))
+        self.network_ = network.double().eval()
 
 
-def quantiles(mixture: GaussianMixture, q: float | Sequence[float]) -> Array:
-    """Return quantiles of n mixtures as :meth:`MixtureDensityRegressor.predict_quantiles` does."""
-    levels = torch.as_tensor(q, dtype=torch.float64)
-    if not bool(((levels > 0) & (levels < 1)).all()):
-        raise ValueError(f"q must lie strictly between 0 and 1, got {q}.")
-    u = levels.reshape(-1, *(1,) * (1 + len(mixture.event_shape)))
-    x = mixture.icdf(u.expand(-1, *mixture.batch_shape, *mixture.event_shape)).movedim(0, -1)
-    return (x if levels.dim() else x.squeeze(-1)).numpy()
-
-
-def _negative_log_likelihood(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
-    x, y, weight = batch
-    return -(weight * model(x).log_prob(y)).mean()
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and int(value) >= 1

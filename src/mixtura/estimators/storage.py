@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-__all__ = ["read_model", "write_model"]
+from mixtura.training import Epoch, History
+
+__all__ = ["StoredEstimator", "part", "read_model", "write_model"]
 
 _FORMAT = "mixtura"
 _VERSION = 1
@@ -22,12 +27,12 @@ def write_model(path: str | Path, config: dict[str, Any], tensors: dict[str, Ten
 
     Args:
         path: the file; an existing one is replaced.
-        config: what JSON can hold.
+        config: what JSON can hold, and numpy's numbers and arrays, which a grid of parameters may bring.
         tensors: by name.
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
-    header = {"format": _FORMAT, "version": str(_VERSION), "config": json.dumps(config)}
+    header = {"format": _FORMAT, "version": str(_VERSION), "config": json.dumps(config, default=_plain)}
     try:
         part.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata=header))
         os.replace(part, path)
@@ -58,3 +63,79 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             return json.loads(header["config"]), {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a model file of mixtura, or it is truncated: {error}.") from error
+
+
+class StoredEstimator(BaseEstimator):
+    """Let an estimator be saved and loaded: what all have in common is here, and what it learnt is its own."""
+
+    history_: History
+    n_features_in_: int
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to one safetensors file with its configuration in the header; no pickle."""
+        write_model(path, *self.to_state())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the model that :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: where there is no such file.
+            ValueError: where the file is broken or holds something else.
+        """
+        config, tensors = read_model(path)
+        try:
+            return cls.from_state(config, tensors)
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise ValueError(f"{path} does not hold a {cls.__name__} of this version of mixtura: {error}.") from error
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return the fitted model as a configuration that JSON can hold, and tensors by name."""
+        check_is_fitted(self)
+        params = self.get_params() | {"checkpoint": None, "verbose": False}
+        params["hidden"] = [int(h) for h in params["hidden"]]
+        if not isinstance(params["random_state"], int | None):
+            params["random_state"] = None
+        names = getattr(self, "feature_names_in_", None)
+        config, tensors = self._learnt()
+        return config | {
+            "class": type(self).__name__,
+            "params": params,
+            "n_features_in_": self.n_features_in_,
+            "feature_names_in_": None if names is None else list(names),
+            "best_epochs": self.history_.best_epochs,
+            "epochs": [vars(e) for e in self.history_.epochs],
+        }, tensors
+
+    @classmethod
+    def from_state(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """Return the model that :meth:`to_state` described."""
+        if config["class"] != cls.__name__:
+            raise TypeError(f"it holds a {config['class']}")
+        self = cls(**config["params"] | {"hidden": tuple(config["params"]["hidden"])})
+        self.n_features_in_ = config["n_features_in_"]
+        if config["feature_names_in_"] is not None:
+            self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
+        self.history_ = History([Epoch(**e) for e in config["epochs"]], config["best_epochs"])
+        self._restore(config, tensors)
+        return self
+
+    def _learnt(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return what was learnt beside features and history: what JSON can hold, and tensors."""
+        raise NotImplementedError
+
+    def _restore(self, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Put back what :meth:`_learnt` returned."""
+        raise NotImplementedError
+
+
+def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return the tensors whose names start with ``name.``, under the rest of their names."""
+    return {k.removeprefix(name + "."): v for k, v in tensors.items() if k.startswith(name + ".")}
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers and arrays as JSON knows them."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a model file cannot hold a {type(value).__name__}: {value!r}.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import chisquare, rankdata
 
 from mixtura.distributions import GaussianMixture
-from mixtura.metrics import Coverage
+from mixtura.metrics import Coverage, grid_step
 from mixtura.report.plots import pit_bins
 from mixtura.report.scores import Scores
 from mixtura.report.words import number, percent, plus_minus
@@ -24,7 +24,6 @@ __all__ = [
     "about_rows",
     "about_the_floor",
     "calibration",
-    "grid_step",
     "heaviest_scales",
 ]
 
@@ -176,33 +175,6 @@ def calibration(pit: Array, coverage: Sequence[Coverage]) -> str:
             )
         return "its intervals hold what they should, but the PIT histogram is uneven"
     return "there is no sign of miscalibration" + (", but so few rows can hardly show one" if len(pit) < _FEW else "")
-
-
-def grid_step(values: Array) -> float | None:
-    """Return the step of which all differences between values are multiples, or None where there is none that matters:
-    coarser than a hundred-thousandth of their range.
-
-    Example:
-        >>> grid_step(np.array([0.1, 0.4, 0.8, 2.0])), grid_step(np.array([0.0, 1.0, 2.0**0.5, np.pi]))
-        (0.1, None)
-    """
-    values = np.unique(values)
-    span, rounding = values[-1] - values[0], 8 * np.finfo(float).eps * np.abs(values).max()
-    rest = np.diff(values)
-    rest = rest[rest > rounding]  # 0.1 + 0.2 and 0.3 are one value
-    if len(rest) == 0:
-        return None
-    step = rest.min()
-    while True:  # Euclid's algorithm on all differences at once
-        tolerance = 1e-4 * step + rounding
-        if step < 1e-5 * span or tolerance > 0.01 * step:
-            return None
-        remainder = rest % step
-        remainder = np.minimum(remainder, step - remainder)
-        remainder = remainder[remainder > tolerance]
-        if len(remainder) == 0:
-            return float(f"{span / np.rint(span / step):.6g}")
-        step = remainder.min()
 
 
 def heaviest_scales(mixture: GaussianMixture, unit: Array) -> Array:

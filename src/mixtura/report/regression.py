@@ -84,7 +84,8 @@ def regression_chapter(
     The arguments are those of :func:`regression_report`.
     """
     case = Case.build(model, train, test, feature_names, target_names)
-    scales = diagnosis.heaviest_scales(case.mixture, model.target_scale_)
+    scales = diagnosis.heaviest_scales(case.mixture, model.targets_.scale)
+    floor = max(model.min_scale, model.targets_.floor)
     y = np.concatenate([case.y_train, case.y_test])
     warnings = [
         *diagnosis.about_rows(len(case.y_test)),
@@ -92,7 +93,7 @@ def regression_chapter(
         *diagnosis.about_copies(case.X_train, case.y_train, case.features, case.targets),
         *diagnosis.about_repeats(y, case.targets),
         *diagnosis.about_grids(y, scales, case.targets, harmful=True),
-        *diagnosis.about_the_floor(scales, model.min_scale * model.target_scale_, model.min_scale),
+        *diagnosis.about_the_floor(scales, floor * model.targets_.scale, floor),
     ]
     harmless = diagnosis.about_grids(y, scales, case.targets, harmful=False)
     parts = (
@@ -105,6 +106,7 @@ def regression_chapter(
         paragraph(_summary(case), "lead"),
         remarks("Before trusting the numbers", warnings, warning=True),
         remarks("About the data", [*notes, *harmless]),
+        remarks("About the components", [str(model.health_)]),
         sections.scores(case),
         sections.calibration(case),
         density_sections.along_a_feature(case),

@@ -107,10 +107,11 @@ def training(case: Case) -> str:
         return ""
     held_back = any(v is not None for v in history.validation)
     validation = [np.nan if v is None else v for v in history.validation]
+    epochs = listed([str(e) for e in sorted(set(history.best_epochs))])
     kept = (
-        f"Epoch {history.best_epoch} was kept, where the rows held back were predicted best."
+        f"Of each network the epoch was kept where the rows held back from it were predicted best: {epochs}."
         if held_back
-        else f"No rows were held back, so the last epoch, {history.best_epoch}, was kept."
+        else f"No rows were held back, so the last epoch, {epochs}, was kept."
     )
     were = "steps were" if history.skipped != 1 else "step was"
     skipped = f"{history.skipped or 'No'} {were} skipped for a loss or gradient that was not finite."
@@ -143,17 +144,19 @@ def settings(case: Case, facts: Sequence[tuple[str, str]]) -> str:
             f"{number(y.min())} to {number(y.max())}, mean {number(y.mean())}, standard deviation {number(y.std())}"
         )
         rows.append(("target", f"{name}: {spread} in the training rows"))
-    components = f"{model.components} Gaussian component{'s' if model.components > 1 else ''}"
+    components = f"{model.components_} Gaussian component{'s' if model.components_ > 1 else ''}"
+    whose = " from each network" if model.ensemble > 1 else ""
+    networks = f"{model.ensemble} networks, each with " if model.ensemble > 1 else ""
     widths = listed([str(width) for width in model.hidden])
     share = percent(model.validation_fraction)
     rows += [
         ("mixture", f"{components}, {model.covariance} covariance" if T > 1 else components),
-        ("network", f"residual blocks of width {widths}, dropout {model.dropout:g}" if widths else "linear"),
-        ("smallest scale", f"{model.min_scale:g} standard deviations of the target"),
+        ("network", f"{networks}residual blocks of width {widths}, dropout {model.dropout:g}"),
+        ("smallest scale", f"{max(model.min_scale, model.targets_.floor):.2g} standard deviations of the target"),
         (
             "training",
             f"{len(model.history_.epochs)} epochs of AdamW, peak learning rate {model.learning_rate:g}, weight decay "
-            f"{model.weight_decay:g}; {share} of the training rows held back to choose the epoch",
+            f"{model.weight_decay:g}; {share} of the training rows held back{whose} to choose the epoch",
         ),
         ("random_state", str(model.random_state)),
     ]

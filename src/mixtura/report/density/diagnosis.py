@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.metrics import grid_step
 from mixtura.report.density.case import DensityCase
 from mixtura.report.density.scores import DensityScores
-from mixtura.report.diagnosis import grid_step
 from mixtura.report.words import listed, number, percent, plus_minus
 
 __all__ = ["about_baselines", "about_columns", "about_neighbours", "about_reach", "about_repeats", "about_rows"]

@@ -10,8 +10,7 @@ from scipy.stats import multivariate_normal
 from sklearn.neighbors import KernelDensity
 from torch import as_tensor
 
-from mixtura.metrics import PrecisionRecall
-from mixtura.report.diagnosis import grid_step
+from mixtura.metrics import PrecisionRecall, grid_step
 from mixtura.report.scores import Score
 from mixtura.report.words import number, percent, plus_minus
 from mixtura.training import likelihood_variance
