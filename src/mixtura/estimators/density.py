@@ -66,7 +66,8 @@ class MixtureDensityEstimator(DensityMixin, StoredEstimator):
             reading.
         batch_size: rows per step; None takes 512. The finite reading makes a quarter as many centers, the sampled
             reading as many, and takes both as two halves.
-        learning_rate: peak of the one-cycle rate; None takes 7 over the number of steps, 2e-3 at most.
+        learning_rate: peak of the one-cycle rate; None takes 4 (finite reading) or 7 (sampled) over the number of
+            steps, 2e-3 at most.
         validation_fraction: share of the rows held back for the density's variance and ``bound_``; 0 uses the training
             rows for both.
         device: of the training, as torch names it.

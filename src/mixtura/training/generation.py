@@ -28,6 +28,10 @@ _ROWS_PER_CENTER: dict[Reading, int] = {"finite": 4, "sampled": 1}
 _STEPS: dict[Reading, int] = {"finite": 10_000, "sampled": 3_000}
 _SHARE: dict[Reading, float] = {"finite": 0.3, "sampled": 0.68}
 """Effective rank over size of a batch's Gram matrix at the kernel's last variance."""
+_POWER: dict[Reading, float] = {"finite": 2.0, "sampled": 1.0}
+"""Of the variance's way down."""
+_RATE: dict[Reading, float] = {"finite": 4.0, "sampled": 7.0}
+"""Peak of the learning rate times the number of steps."""
 _PROBE = 2048
 
 
@@ -108,7 +112,7 @@ def plan_generator(
         variance = kernel_variance(x[: centers if reading == "finite" else centers // 2], _SHARE[reading])
     start = x.double().var(0).sum().item() if anneal else variance
     share = rank.item() / probe.components
-    return GeneratorPlan(cost, reading, share, min(batch_size, len(x)), centers, Annealing(start, variance))
+    return GeneratorPlan(cost, reading, share, min(batch_size, len(x)), centers, Annealing(start, variance, power=_POWER[reading]))
 
 
 def fit_generator(
@@ -134,8 +138,8 @@ def fit_generator(
         weight: of the rows, positive, shape ``(N,)``.
         steps: of the optimiser, rounded up to whole passes over the data; None takes 10,000, or 3,000 where the reading
             is sampled and a step takes longer.
-        learning_rate: peak of the one-cycle rate; None takes 7 over the number of steps, 2e-3 at most: small steps keep
-            the shares of the modes, and a short run cannot afford them.
+        learning_rate: peak of the one-cycle rate; None takes 4 (finite) or 7 (sampled) over the number of steps, 2e-3 at
+            most: small steps keep the shares of the modes, and a short run cannot afford them.
         seed: of the order of the rows and of the noise; torch's global generator is put back afterwards.
         checkpoint: file that is written while training goes on, resumed from if it is there, and deleted at the end.
         verbose: show a progress bar with the loss.
@@ -181,7 +185,7 @@ def fit_generator(
             [x[whole], weight[whole]],
             epochs=epochs,
             batch_size=B,
-            learning_rate=learning_rate or min(7 / steps, 2e-3),
+            learning_rate=learning_rate or min(_RATE[plan.reading] / steps, 2e-3),
             weight_decay=0.0,
             warmup=0.02,
             seed=seed,
