@@ -137,3 +137,31 @@ def test_precision_regresses_each_coordinate_on_those_before_it() -> None:
     c = Precision(torch.as_tensor(U))
     assert_close(c.dense(4), S, 1e-11, 1.0)
     assert_close(c.marginal([0, 1]).dense(2), S[:2, :2], 1e-11, 1.0)
+
+
+@pytest.mark.parametrize("lead", [(), (2, 3)])
+@pytest.mark.parametrize("kind", ["diagonal", "precision"])
+def test_covariances_of_scales_are_those_of_the_parameter_that_they_form(kind: str, lead: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(2)
+    scale, below = np.exp(rng.standard_normal((*lead, 4))), rng.standard_normal((*lead, 6))
+    B = np.zeros((*lead, 4, 4))
+    B[..., *np.tril_indices(4, -1)] = below
+    U = (np.eye(4) + B) / scale[..., None]
+    s, packed = torch.as_tensor(scale).requires_grad_(), torch.as_tensor(below)
+    c = Diagonal.from_scale(s) if kind == "diagonal" else Precision.from_regression(s, packed)
+    expected = scale**2 if kind == "diagonal" else U
+    with torch.no_grad():
+        assert_close(c.parameter, expected, 1e-14)
+    (slope,) = torch.autograd.grad(c.parameter.sum(), s)  # once formed without a gradient, it has one all the same
+    assert_close(slope, 2 * scale if kind == "diagonal" else -U.sum(-1) / scale, 1e-12)
+    assert (c.batch_shape, c.dimension, repr(c)) == (lead, 4, f"{type(c).__name__}({expected.shape})")
+    assert_close(c.to(torch.zeros(1, dtype=torch.float32)).dense(4), c.dense(4).detach().numpy(), 1e-4)
+    if lead:
+        taken = c.take(torch.tensor([2, 0])).parameter  # of the third component and of the first
+        assert_close(taken[:, 0], expected[[0, 1], [2, 0]], 1e-14)
+
+
+def test_a_regression_needs_one_row_of_coefficients_for_each_scale() -> None:
+    for below in (torch.zeros(3, 2), torch.zeros(2, 3)):
+        with pytest.raises(ValueError, match=r"scale has shape \(3, 3\) and below .* with the same"):
+            Precision.from_regression(torch.ones(3, 3), below)

@@ -13,6 +13,8 @@ from torch.distributions import MixtureSameFamily
 from mixtura.distributions import algebra, interop
 from mixtura.distributions.covariances import Covariance, Isotropic, LowRank
 from mixtura.distributions.entropy import entropy, entropy_bounds
+from mixtura.distributions.log_density import log_density
+from mixtura.distributions.log_mass import normal_log_mass
 from mixtura.distributions.mixture import Mixture
 from mixtura.distributions.modes import Modes, find_modes
 from mixtura.distributions.quantiles import LocationScale, Standard
@@ -28,6 +30,7 @@ _STANDARD = Standard(
     cdf=lambda z: 0.5 * torch.erfc(-(0.5**0.5) * z),  # torch.special.ndtr, as 1 + erf, has no digits in the lower tail
     log_density=lambda z: -0.5 * z.square() - 0.5 * math.log(2 * math.pi),
     icdf=torch.special.ndtri,
+    log_mass=normal_log_mass,
 )
 
 
@@ -106,6 +109,18 @@ class GaussianMixture(Mixture[Covariance]):
     def covariance_matrix(self) -> Tensor:
         """Covariance ``Σ w_k (S_k + (m_k - m)(m_k - m)ᵀ)``, shape ``(*B, D, D)``."""
         return self._covariance_matrix(self.covariance.dense(self._D))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return ``log p(x)``, shape ``(*S, *B)``.
+
+        Args:
+            value: x of shape ``(*S, *B, *event_shape)``.
+        """
+        regression = self.covariance.regression()
+        samples = value.dim() - len(self.event_shape) > len(self.batch_shape)
+        if regression is None or (regression[1] is not None and (samples or not self._loc.is_cpu)):
+            return super().log_prob(value)  # in products with whole matrices, of which a GPU or many values make more
+        return log_density(self.logits, self._loc, *regression, self._to_vector(value))
 
     def modes(self) -> Modes:
         """Return the local maxima of the density to which the means of the components climb, the densest first.

@@ -27,6 +27,9 @@ class Covariance(ABC):
     event_dims: ClassVar[int]
     """Number of trailing dimensions of the parameter that belong to one component."""
 
+    _factors: tuple[Tensor, ...] | None = None
+    """Scales, shape ``(*B, K, D)``, and more that the parameter is formed of, each time that something asks for it."""
+
     def __init__(self, parameter: Tensor) -> None:
         if parameter.dim() < self.event_dims:
             raise ValueError(
@@ -40,7 +43,7 @@ class Covariance(ABC):
     @property
     def parameter(self) -> Tensor:
         """The one tensor that holds the covariances."""
-        return self._parameter
+        return self._parameter if self._factors is None else self._form(*self._factors)
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -54,32 +57,33 @@ class Covariance(ABC):
 
     def to(self, other: Tensor) -> Self:
         """Return the same covariances with the dtype and on the device of ``other``."""
-        moved = self.parameter.to(other)
-        return self if moved is self.parameter else self._like(moved)
+        if self._factors is not None:
+            return self._from_factors(*(factor.to(other) for factor in self._factors))
+        return self._like(self.parameter.to(other))
 
     def expand(self, batch_shape: Sequence[int]) -> Self:
         """Return the same covariances broadcast to ``batch_shape``, which ends in K."""
-        event = self.parameter.shape[self.parameter.dim() - self.event_dims :]
+        event = self._shape[len(self._shape) - self.event_dims :]
         return self._like(self.parameter.expand(*batch_shape, *event))
 
     def index(self, components: Tensor) -> Self:
         """Return the covariances of chosen components, shape ``(*B, len(components))``; expand to ``(*B, K)``
         before."""
-        return self._like(self.parameter.index_select(self.parameter.dim() - 1 - self.event_dims, components))
+        return self._like(self.parameter.index_select(len(self._shape) - 1 - self.event_dims, components))
 
     def take(self, component: Tensor) -> Self:
         """Return the covariance of the chosen component for each entry of ``component``, with K = 1.
 
         ``component`` has shape ``(*S, *B)``; the covariances must have been expanded to ``(*B, K)``.
         """
-        event = self.parameter.shape[self.parameter.dim() - self.event_dims :]
+        event = self._shape[len(self._shape) - self.event_dims :]
         index = component.reshape(*component.shape, *(1,) * (1 + self.event_dims)).expand(*component.shape, 1, *event)
-        source = self.parameter.expand(*component.shape, *self.parameter.shape[-1 - self.event_dims :])
+        source = self.parameter.expand(*component.shape, *self._shape[-1 - self.event_dims :])
         return self._like(source.gather(-1 - self.event_dims, index))
 
     def merge(self, dim: int) -> Self:
         """Return the same with batch dimension ``dim`` merged into the components; expand to ``(*B, K)`` before."""
-        K = self.parameter.dim() - 1 - self.event_dims
+        K = len(self._shape) - 1 - self.event_dims
         return self._like(self.parameter.movedim(dim, K - 1).flatten(K - 1, K))
 
     def noise(self, D: int) -> int:
@@ -104,7 +108,20 @@ class Covariance(ABC):
     @property
     def _shape(self) -> torch.Size:
         """Shape of the parameter."""
-        return self.parameter.shape
+        if self._factors is None:
+            return self.parameter.shape
+        scales = self._factors[0].shape
+        return torch.Size((*scales, *scales[-1:] * (self.event_dims - 1)))
+
+    @classmethod
+    def _from_factors(cls, *factors: Tensor) -> Self:
+        new = cls.__new__(cls)
+        new._factors = factors
+        return new
+
+    def _form(self, *factors: Tensor) -> Tensor:
+        """Return the parameter."""
+        raise NotImplementedError
 
     def _like(self, parameter: Tensor) -> Self:
         return type(self)(parameter)

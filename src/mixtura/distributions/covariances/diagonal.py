@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -33,6 +34,17 @@ class Diagonal(Covariance):
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
 
+    @classmethod
+    def from_scale(cls, scale: Tensor) -> Self:
+        """Return the covariances of standard deviations ``scale``, for which a log-density needs no square root.
+
+        Example:
+            >>> import torch, mixtura as mx
+            >>> mx.Diagonal.from_scale(torch.tensor([1.0, 2.0])).variance
+            tensor([1., 4.])
+        """
+        return cls._from_factors(scale)
+
     @property
     def variance(self) -> Tensor:
         """The variances v."""
@@ -58,6 +70,12 @@ class Diagonal(Covariance):
 
     def precision_matrix(self, D: int) -> Tensor:
         return torch.diag_embed(1 / self.variance)
+
+    def regression(self) -> tuple[Tensor, None]:
+        return self.variance.sqrt() if self._factors is None else self._factors[0], None
+
+    def _form(self, *factors: Tensor) -> Tensor:
+        return factors[0].square()
 
     def rescale(self, scale: Tensor) -> Covariance:
         return Diagonal(self.variance * scale**2)

@@ -62,6 +62,9 @@ class Isotropic(Covariance):
     def precision_matrix(self, D: int) -> Tensor:
         return torch.diag_embed(1 / self.variances(D))
 
+    def regression(self) -> tuple[Tensor, None]:
+        return self.variance.sqrt().unsqueeze(-1), None
+
     def rescale(self, scale: Tensor) -> Covariance:
         return Diagonal(self.variances(len(scale)) * scale**2)
 

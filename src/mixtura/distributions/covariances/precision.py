@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -42,6 +43,41 @@ class Precision(Covariance):
         super().__init__(tril)
         check_square(tril, "tril")
 
+    @classmethod
+    def from_regression(cls, scale: Tensor, below: Tensor) -> Self:
+        """Return the covariances with ``U = diag(1/scale)(I + B)``.
+
+        U is formed when something asks for it; on a CPU the log-density of one value for each mixture does not.
+
+        Args:
+            scale: conditional standard deviations, shape ``(*B, K, D)``.
+            below: rows of the strictly lower triangular B one after another, shape ``(*B, K, D(D-1)/2)``.
+
+        Raises:
+            ValueError: where the shapes do not fit.
+
+        Example:
+            >>> import torch, mixtura as mx
+            >>> mx.Precision.from_regression(torch.tensor([2.0, 0.5]), torch.tensor([-1.0])).tril
+            tensor([[ 0.5000,  0.0000],
+                    [-2.0000,  2.0000]])
+        """
+        D = scale.shape[-1]
+        if below.shape != (*scale.shape[:-1], D * (D - 1) // 2):
+            raise ValueError(
+                f"scale has shape {tuple(scale.shape)} and below {tuple(below.shape)}; they must be (*B, K, D) and "
+                "(*B, K, D(D-1)/2) with the same *B and K."
+            )
+        return cls._from_factors(scale, below)
+
+    def _form(self, *factors: Tensor) -> Tensor:
+        scale, below = factors
+        D = scale.shape[-1]
+        rows, columns = torch.tril_indices(D, D, -1, device=scale.device)
+        unit = torch.eye(D, dtype=scale.dtype, device=scale.device).repeat(*self.batch_shape, 1, 1)
+        unit[..., rows, columns] = below
+        return unit / scale.unsqueeze(-1)
+
     @property
     def tril(self) -> Tensor:
         """The lower-triangular factors U."""
@@ -49,11 +85,15 @@ class Precision(Covariance):
 
     def _scale_tril(self) -> Tensor:
         """``L = U⁻¹``, for S = U⁻¹ U⁻ᵀ and the inverse of a lower-triangular matrix is lower triangular."""
-        eye = torch.eye(self.tril.shape[-1], dtype=self.tril.dtype, device=self.tril.device)
-        return torch.linalg.solve_triangular(self.tril, eye.expand_as(self.tril), upper=False)
+        U = self.tril
+        eye = torch.eye(U.shape[-1], dtype=U.dtype, device=U.device)
+        return torch.linalg.solve_triangular(U, eye.expand_as(U), upper=False)
 
     def validate(self) -> None:
         check_diagonal(self.tril, "tril")
+
+    def regression(self) -> tuple[Tensor, Tensor] | None:
+        return None if self._factors is None else (self._factors[0], self._factors[1])
 
     def whiten(self, x: Tensor) -> Tensor:
         return triangular_apply(self.tril, x)
@@ -72,7 +112,8 @@ class Precision(Covariance):
         return L @ L.mT
 
     def precision_matrix(self, D: int) -> Tensor:
-        return self.tril.mT @ self.tril
+        U = self.tril
+        return U.mT @ U
 
     def rescale(self, scale: Tensor) -> Covariance:
         return Precision(self.tril / scale)
