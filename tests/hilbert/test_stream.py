@@ -22,6 +22,7 @@ from mixtura.hilbert import (
     stream,
 )
 from mixtura.hilbert import table as form_table
+from mixtura.hilbert.sweep import sweep
 from tests.helpers import KINDS, RTOL, Case, assert_close, random_case
 from tests.hilbert.truth import dense_log_columns, dense_log_gram, dense_log_inner, parameters
 
@@ -258,3 +259,13 @@ def test_a_sample_of_the_rows_may_miss_what_matters(data: str, D: int, s: float)
 def test_a_streamed_divergence_keeps_its_sign() -> None:
     p: Case = random_case("isotropic", K=700, D=3, dtype=torch.float32, tied=True, seed=15)
     assert cauchy_schwarz_divergence(p.mixture, p.mixture).item() == 0
+
+
+def test_one_tensor_in_two_places_has_one_gradient_whether_or_not_it_is_differentiated_again() -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(5, 2, dtype=torch.float64, generator=g, requires_grad=True)
+    v = torch.tensor([0.7], dtype=torch.float64, requires_grad=True)
+    value = sweep(torch.zeros(5, dtype=torch.float64), x, v, x, v).sum()
+    again = torch.autograd.grad(value, (x, v), create_graph=True)
+    for found, wanted in zip(again, torch.autograd.grad(value, (x, v)), strict=True):
+        assert_close(found.detach(), wanted, 1e-12, unit=1)

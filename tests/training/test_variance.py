@@ -173,13 +173,6 @@ def test_annealing_is_even_in_the_logarithm() -> None:
     np.testing.assert_allclose(np.diff(steps), np.log(0.01) / 8, rtol=1e-9)
 
 
-def test_a_power_stays_longer_at_the_large_variances() -> None:
-    v = Annealing(start=4.0, target=0.04, share=0.8, power=2.0)
-    assert v(0.0) == 4.0
-    assert v(0.8) == v(1.0) == 0.04
-    np.testing.assert_allclose([v(0.4), v(0.2)], [4 * 0.01**0.25, 4 * 0.01**0.0625], rtol=1e-12)
-
-
 def test_annealing_has_nothing_to_lead_down() -> None:
     up = Annealing(start=0.1, target=1.0)
     assert [up(t) for t in (0.0, 0.5, 1.0)] == [1.0, 1.0, 1.0]
@@ -192,5 +185,5 @@ def test_annealing_has_nothing_to_lead_down() -> None:
     ("start", "target", "share"), [(0.0, 1.0, 0.5), (1.0, -1.0, 0.5), (1.0, float("nan"), 0.5), (1.0, 1.0, 1.5)]
 )
 def test_annealing_needs_variances(start: float, target: float, share: float) -> None:
-    with pytest.raises(ValueError, match="start, target and power must be positive and finite"):
+    with pytest.raises(ValueError, match="start and target must be positive and finite"):
         Annealing(start, target, share)

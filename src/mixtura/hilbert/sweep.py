@@ -175,6 +175,7 @@ def _rows(
 
 def _again(needs: tuple[bool, ...], inputs: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor | None, ...]:
     """Return the gradient by differentiating a recomputation, so that it can be differentiated once more."""
+    inputs = tuple(t.view_as(t) for t in inputs)  # one tensor in two places has a gradient for each
     log_w, x, v, y, u = inputs
     form = Form(isotropic, (x, v), (y, u), torch.Size(), len(x), len(y))
     wanted = [t for t, need in zip(inputs, needs, strict=True) if need]

@@ -68,6 +68,7 @@ class _Sweep(Function):
         inputs, gradients = saved[: len(saved) // 2], saved[len(saved) // 2 :]
         if not torch.is_grad_enabled():
             return None, None, None, *(None if t is None else g * t for t in gradients)
+        inputs = [t.view_as(t) for t in inputs]  # one tensor in two places has a gradient for each
         R, *tensors = inputs  # to be differentiated once more
         needs = ctx.needs_input_grad[3:]
         log_trace = _in_blocks(ctx.pairs.replaced(tensors, ctx.pairs.form.N), R, L)

@@ -23,20 +23,18 @@ _LEAST, _MOST = 1e-12, 1e4
 
 @dataclass(frozen=True)
 class Annealing:
-    """Lead a variance from a data-scale start down to its target.
+    """Lead a variance from a data-scale start down to its target, evenly in its logarithm.
 
-    ``v(t) = start (target / start)^((t / share)^power)`` for the progress t of a training in [0, 1], and the target
-    after ``share`` of it. While v is small from the beginning, no kernel reaches any sample and nothing is learnt. A
-    power above 1 stays longer at the large variances, where modes still exchange centers and their shares are decided.
+    ``v(t) = start (target / start)^(t / share)`` for the progress t of a training in [0, 1], and the target after
+    ``share`` of it. While v is small from the beginning, no kernel reaches any sample and nothing is learnt.
 
     Args:
         start: first variance.
         target: last variance; where it is larger than ``start``, it is used from the beginning.
         share: part of the training that leads there.
-        power: 1 falls evenly in the logarithm.
 
     Raises:
-        ValueError: where a variance or the power is not positive and finite, or ``share`` is outside [0, 1].
+        ValueError: where a variance is not positive and finite or ``share`` is outside [0, 1].
 
     Example:
         >>> from mixtura.training import Annealing
@@ -48,21 +46,19 @@ class Annealing:
     start: float
     target: float
     share: float = 0.95
-    power: float = 1.0
 
     def __post_init__(self) -> None:
-        finite = all(0 < v < math.inf for v in (self.start, self.target, self.power))
-        if not (finite and 0 <= self.share <= 1):
+        if not (0 < self.start < math.inf and 0 < self.target < math.inf and 0 <= self.share <= 1):
             raise ValueError(
-                "start, target and power must be positive and finite and share in [0, 1], "
-                f"got {self.start}, {self.target}, {self.power} and {self.share}."
+                "start and target must be positive and finite and share in [0, 1], "
+                f"got {self.start}, {self.target} and {self.share}."
             )
 
     def __call__(self, progress: float) -> float:
         """Return the variance at a progress in [0, 1]."""
         if progress >= self.share or self.target >= self.start:
             return self.target
-        return self.start * (self.target / self.start) ** ((progress / self.share) ** self.power)
+        return self.start * (self.target / self.start) ** (progress / self.share)
 
 
 def kernel_variance(x: Tensor, share: float) -> float:
