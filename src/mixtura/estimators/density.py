@@ -62,12 +62,12 @@ class MixtureDensityEstimator(DensityMixin, StoredEstimator):
         noise_features: dimensions of the noise; None takes as many as X has, from 2 to 64.
         anneal: whether the variance starts at the scale of the data; else it is its last value from the beginning.
         standardize: divide columns by their standard deviation; False where they have a common unit, as pixels do.
-        steps: of the optimiser, rounded up to whole passes over the data; None takes 10,000, or 3,000 for the sampled
+        steps: of the optimiser, rounded up to whole passes over the data; None takes 12,000, or 3,000 for the sampled
             reading.
         batch_size: rows per step; None takes 512. The finite reading makes a quarter as many centers, the sampled
             reading as many, and takes both as two halves.
-        learning_rate: peak of the one-cycle rate; None takes 4 (finite reading) or 7 (sampled) over the number of
-            steps, 2e-3 at most.
+        learning_rate: peak of the one-cycle rate; None takes 4.8 (finite reading) or 7 (sampled) over the number
+            of steps, 2e-3 at most.
         validation_fraction: share of the rows held back for the density's variance and ``bound_``; 0 uses the training
             rows for both.
         device: of the training, as torch names it.
