@@ -56,7 +56,7 @@ def models() -> dict[str, Any]:
     fitted["conditional"] = (small(loss="conditional").fit(X, y[:, 0]), X, y[:, 0])
     X, y = angles(400, 0)
     fitted["vonmises"] = (small(family="vonmises").fit(X, y), X, y)
-    X, amount, _ = rain(1500, 0)
+    X, amount, _ = rain(1000, 0)
     fitted |= {f"{f}, atoms": (small(family=f, atoms=[0.0]).fit(X, amount), X, amount) for f in ("gaussian", "laplace")}
     both = np.column_stack([amount, np.where(amount == 0, -1.0, 100 * X[:, 0])])
     fitted["two targets, atoms"] = (small(atoms=[[0.0, -1.0]]).fit(X, both), X, both)
@@ -255,7 +255,7 @@ def test_calibrated_regions_hold_fresh_rows(name: str, models: dict[str, Any], t
     middle = model.predict(X)
     y = middle + (circular(y - middle) if name == "vonmises" else y - middle) * 3
     assert not hasattr(model, "levels_")
-    some = 450 if y.ndim == 1 and name != "vonmises" else 40
+    some = 450 if y.ndim == 1 and name != "vonmises" else 20
     inside = model.predict_region(X[:some], 0.8).contains(torch.as_tensor(y[:some])).double().mean()
     assert float(inside) < 0.7
     model.calibrate(X[:450], y[:450])

@@ -88,8 +88,10 @@ def test_a_stack_is_its_networks(name: str) -> None:
         expected.sum().backward()
         gradients = {k: p.grad for k, p in single.named_parameters()}
         for k, p in stack.named_parameters():
+            expected_gradient = gradients[k]
             assert p.grad is not None
-            assert_close(p.grad[e], gradients[k], 1e-8, 1)
+            assert expected_gradient is not None
+            assert_close(p.grad[e], expected_gradient, 1e-8, 1)
 
 
 @pytest.mark.parametrize("name", ["full", "isotropic", "separate", "atoms"])
@@ -116,8 +118,9 @@ def test_separate_trunks_share_nothing() -> None:
         return [q.log_weights, q.loc, q.covariance.parameter]
 
     before = outputs()
-    for i, trunk in enumerate(mdn.trunks):
-        bias: Any = trunk[-1].bias
+    trunks: Any = mdn.trunks
+    for i, trunk in enumerate(trunks):
+        bias = trunk[-1].bias
         with torch.no_grad():
             bias.add_(1.0)
         changed = [not torch.equal(a, b) for a, b in zip(before, outputs(), strict=True)]

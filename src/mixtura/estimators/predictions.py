@@ -22,11 +22,11 @@ class Variances(NamedTuple):
     """Variance of the members' means: what they do not agree about."""
 
 
-def variances(members: Mixture[Any] | AtomMixture) -> Variances:
+def variances(members: Any) -> Variances:
     """Return the variances of n predictions as :meth:`MixtureDensityRegressor.predict_variances` does.
 
     Args:
-        members: the prediction of each of E networks, batch_shape ``(E, n)``.
+        members: the prediction of each of E networks, batch_shape ``(E, n)``, with or without atoms.
 
     Raises:
         ValueError: for Cauchy components, which have no variance.

@@ -54,9 +54,9 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
             :func:`~mixtura.selection.select_components` first.
         covariance: of several targets: ``"isotropic"``, ``"diagonal"``, ``"low_rank"`` or ``"full"``.
         family: of the components: ``"gaussian"``, ``"laplace"``, ``"cauchy"`` or, for angles in radians,
-            ``"vonmises"``.
+            ``"vonmises"``. Cauchy components have one scale for all targets, which should have one unit.
         atoms: values that the target often takes exactly, such as a zero of rain, shape (A,), or (A, T) for several
-            targets: each gets a probability of its own beside the density.
+            targets: each gets a probability of its own beside the density. Not for angles.
         loss: ``"likelihood"``, the mean negative log-likelihood, or ``"conditional"``, the cost with a bound, for which
             outliers and collapsed components are worth nothing.
         ensemble: number of networks.
@@ -172,7 +172,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         if not weight.any():
             raise ValueError("sample_weight is zero for every row.")
         X_, y_, weight = X_[weight > 0], y_[weight > 0], weight[weight > 0]
-        vars(self).pop("levels_", None)  # of an earlier fit
+        self.__dict__.pop("levels_", None)  # of an earlier fit
         robust = self.loss == "conditional" or self.family == "cauchy"
         self.targets_ = Targets.fit(y_, weight, self.family, robust)
         self._inputs = Inputs().fit(X_)
@@ -212,7 +212,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         :class:`~mixtura.GaussianMixture`, a mixture of the family that was asked for, or, with atoms, an
         :class:`~mixtura.AtomMixture`; of ``ensemble * components_`` components.
         """
-        return pool(self.predict_members(X))
+        members: Any = self.predict_members(X)
+        return pool(members)
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the mean of p(y|x), shape (n,) or (n, T): of angles the mean direction, in [-π, π]; and the median of
@@ -387,12 +388,10 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
 
     def _atoms(self) -> Array:
         """Positions in the target's units, shape (A, T)."""
-        atoms, T = np.asarray(self.atoms, dtype=np.float64), len(self.targets_.mean)
-        atoms = atoms[:, None] if atoms.ndim == T == 1 else atoms
+        given, T = np.asarray(self.atoms, dtype=np.float64), len(self.targets_.mean)
+        atoms = given[:, None] if given.ndim == T == 1 else given
         if atoms.ndim != 2 or atoms.shape[1] != T or not len(atoms):
-            raise ValueError(
-                f"atoms has shape {np.shape(self.atoms)}; for {T} targets it must be (A, {T}) with A >= 1."
-            )
+            raise ValueError(f"atoms has shape {given.shape}; for {T} targets it must be (A, {T}) with A >= 1.")
         return atoms
 
     def _check_regions(self) -> None:
@@ -406,7 +405,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         """Return the prediction of each network, batch_shape (E, n), in the target's units."""
         check_is_fitted(self)
         X_ = validate_data(self, X, dtype=np.float64, reset=False)
-        inputs = torch.as_tensor(self._inputs.transform(np.asarray(X_))).expand(self.network_.members, -1, -1)
+        inputs = torch.as_tensor(self._inputs.transform(np.asarray(X_))).expand(self.network_.members or 1, -1, -1)
         with torch.no_grad():
             h = torch.cat([self.network_.trunks[0](chunk) for chunk in inputs.split(_ROWS, 1)], 1)
             mixture = self.network_.head(h)
