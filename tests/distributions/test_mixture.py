@@ -269,7 +269,10 @@ class LogisticMixture(Mixture[Scale]):
 
     def _marginals(self) -> LocationScale:
         standard = Standard(
-            torch.sigmoid, lambda t: torch.nn.functional.logsigmoid(t) + torch.nn.functional.logsigmoid(-t), torch.logit
+            torch.sigmoid,
+            lambda t: torch.nn.functional.logsigmoid(t) + torch.nn.functional.logsigmoid(-t),
+            torch.logit,
+            lambda a, b: (torch.sigmoid(b) - torch.sigmoid(a)).log(),
         )
         return LocationScale(standard, self._loc.mT, self._spread.parameter.expand(self._loc.shape).mT)
 

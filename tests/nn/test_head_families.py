@@ -73,7 +73,7 @@ def test_density_stays_below_what_the_smallest_scale_allows(family: Family) -> N
 
 
 def test_unknown_family_is_refused() -> None:
-    with pytest.raises(ValueError, match="family must be one of 'gaussian', .*, got 'normal'"):
+    with pytest.raises(ValueError, match=r"family must be one of 'gaussian', .*, got 'normal'"):
         MixtureHead(1, 1, family="normal")  # pyright: ignore[reportArgumentType]
 
 

@@ -32,7 +32,7 @@ class MovingAverage:
         """Take in the model's weights as they are now."""
         t = self.steps
         d = min(self.decay, (1 + t) / (10 + t)) if t else 0.0
-        torch._foreach_lerp_(self._average, self._current, 1 - d)
+        torch._foreach_lerp_(self._average, self._current, 1 - d)  # pyright: ignore[reportPrivateImportUsage]
         for mine, theirs in self._buffers:
             mine.copy_(theirs)
         self.steps += 1

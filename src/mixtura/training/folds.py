@@ -31,9 +31,9 @@ class Folds:
         """
         m = int(share * rows)
         per_round = max(1, rows // max(m, 1)) if m else members
-        train, held = [], []
+        train, held, order = [], [], torch.randperm(rows)
         for e in range(members):
-            if e % per_round == 0:
+            if e and e % per_round == 0:
                 order = torch.randperm(rows)
             mine = order.roll(-m * (e % per_round))
             held.append(mine[:m])

@@ -138,8 +138,8 @@ def fit_generator(
         weight: of the rows, positive, shape ``(N,)``.
         steps: of the optimiser, rounded up to whole passes over the data; None takes 12,000, or 3,000 where the reading
             is sampled and a step takes longer.
-        learning_rate: peak of the one-cycle rate; None takes 4.8 (finite) or 7 (sampled) over the number of steps, 2e-3 at
-            most: small steps keep the shares of the modes, and a short run cannot afford them.
+        learning_rate: peak of the one-cycle rate; None takes 4.8 (finite) or 7 (sampled) over the number of steps, 2e-3
+            at most: small steps keep the shares of the modes, and a short run cannot afford them.
         seed: of the order of the rows and of the noise; torch's global generator is put back afterwards.
         checkpoint: file that is written while training goes on, resumed from if it is there, and deleted at the end.
         verbose: show a progress bar with the loss.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -120,8 +120,6 @@ class _Likelihood:
     2019, "Noise regularization for conditional density estimation"). Noise and prior are for training only.
     """
 
-    before_step: Callable[[float], None] | None = None
-
     def __init__(self, plan: RegressionPlan) -> None:
         self.plan = plan
 
@@ -135,6 +133,9 @@ class _Likelihood:
             there = q.log_weights.masked_fill(q.log_weights == -math.inf, 0.0)  # a member may have fewer components
             value = value - self.plan.weight_prior * (weight * there.sum(-1)).mean(-1)
         return value
+
+    def before_step(self, done: float) -> None:
+        """Take note of the share of the training that is done."""
 
     def of(self, q: Any, y: Tensor, weight: Tensor) -> Tensor:
         return -(weight * q.log_prob(y)).mean(-1)
