@@ -26,6 +26,7 @@ from mixtura.metrics import crps
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=["boston", "concrete", "power", "kin8nm", "protein"])
+    parser.add_argument("--ensemble", type=int, default=5, help="networks of the regressor (default: its own)")
     parser.add_argument("--splits", type=int, default=None, help="first splits only (default: all)")
     options = parser.parse_args()
     folder = os.environ.get("MIXTURA_DATA")
@@ -39,7 +40,7 @@ def main() -> None:
             train, test = data["train_mask"][split], data["test_mask"][split]
             X, y = data["X"], data["y"]
             start = time.perf_counter()
-            model = MixtureDensityRegressor(random_state=split).fit(X[train], y[train])
+            model = MixtureDensityRegressor(ensemble=options.ensemble, random_state=split).fit(X[train], y[train])
             seconds = time.perf_counter() - start
             log_prob = model.log_prob(X[test], y[test])
             values, counts = np.unique(y, return_counts=True)

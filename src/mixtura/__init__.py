@@ -1,6 +1,6 @@
 """Neural mixture densities: learn whole distributions instead of averages."""
 
-from mixtura import costs, distributions, hilbert, nn, training
+from mixtura import costs, distributions, hilbert, metrics, nn, selection, training
 from mixtura.distributions import (
     AtomMixture,
     CauchyMixture,
@@ -31,6 +31,8 @@ __all__ = [
     "costs",
     "distributions",
     "hilbert",
+    "metrics",
     "nn",
+    "selection",
     "training",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from mixtura.cli.fitting import Outputs, fit_density, fit_regression
 from mixtura.datasets import read_table
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--components",
-        type=_positive,
+        type=_components,
         default=argparse.SUPPRESS,
-        help="components of the mixture (default: 10 with a target, 2000 without)",
+        help="components of the mixture, or auto (default: 10 with a target, 2000 without)",
     )
     parser.add_argument(
         "--test-fraction",
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps",
         type=_positive,
         default=argparse.SUPPRESS,
-        help="steps of the optimiser (default: 10000, or 3000 where batches are read as samples)",
+        help="steps of the optimiser (default: 12000, or 3000 where batches are read as samples)",
     )
 
 
@@ -83,6 +83,8 @@ def run(options: argparse.Namespace) -> None:
     for name in ("cost", "steps") if targeted else ("covariance", "epochs"):
         if name in given:
             raise ValueError(f"--{name} is for tables {'without' if targeted else 'with'} a --target.")
+    if not targeted and given.get("components") == "auto":
+        raise ValueError("--components auto is for tables with a --target.")
     outputs = Outputs(
         check_folder(given.get("model", Path(options.table.stem + ".mixtura"))),
         check_folder(given.get("report", Path(options.table.stem + ".html"))),
@@ -99,6 +101,10 @@ def run(options: argparse.Namespace) -> None:
     else:
         fit_density(options, table, share, outputs)
     print(f"model:  {outputs.model}\nreport: {outputs.report}")
+
+
+def _components(text: str) -> int | Literal["auto"]:
+    return "auto" if text == "auto" else _positive(text)
 
 
 def _positive(text: str) -> int:

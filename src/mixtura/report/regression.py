@@ -111,6 +111,7 @@ def regression_chapter(
         sections.calibration(case),
         density_sections.along_a_feature(case),
         density_sections.rows(case),
+        sections.components(case),
         sections.training(case),
         sections.settings(case, facts),
     )

@@ -10,9 +10,10 @@ from mixtura.report import plots
 from mixtura.report.case import Case
 from mixtura.report.diagnosis import SURPRISING
 from mixtura.report.page import definitions, paragraph, picture, section, side_by_side, table
+from mixtura.report.selection_plots import component_curve
 from mixtura.report.words import listed, number, percent, plus_minus
 
-__all__ = ["calibration", "scores", "settings", "training"]
+__all__ = ["calibration", "components", "scores", "settings", "training"]
 
 _PICTURES = 3
 """Targets that get a picture."""
@@ -98,6 +99,18 @@ def calibration(case: Case) -> str:
     ]
     parts = [side_by_side(intervals, histogram)] if T == 1 else [intervals, histogram]
     return section("Are the probabilities right?", *parts, definitions(terms))
+
+
+def components(case: Case) -> str:
+    """Show how the number of components was chosen, where it was."""
+    study = case.model.study_
+    if study is None:
+        return ""
+    caption = (
+        f"Difference to the best candidate in nats per row; bars are standard errors. Chosen: {study.chosen}, the "
+        "smallest number that loses next to nothing."
+    )
+    return section("How many components?", picture(component_curve(study), caption, "Criterion of every candidate"))
 
 
 def training(case: Case) -> str:
