@@ -73,7 +73,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         batch_size: rows per step; None chooses from the number of rows.
         learning_rate: peak of the one-cycle rate.
         weight_decay: AdamW's.
-        patience: stop after this many epochs in which no network got better; None runs them all.
+        patience: stop after this many epochs in which no network got better; None takes three tenths of ``epochs``.
         validation_fraction: share of the rows that chooses each network's best epoch; 0 keeps the last.
         device: of the training, as torch names it.
         checkpoint: file from which a killed ``fit`` goes on.
@@ -347,13 +347,14 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
             raise ValueError("input_noise, target_noise and weight_prior must not be negative.")
 
     def _plan(self, rows: int) -> RegressionPlan:
+        epochs = RegressionPlan.epochs_for(rows) if self.epochs is None else self.epochs
         return RegressionPlan(
             self.loss,
-            RegressionPlan.epochs_for(rows) if self.epochs is None else self.epochs,
+            epochs,
             RegressionPlan.batch_for(rows) if self.batch_size is None else self.batch_size,
             self.learning_rate,
             self.weight_decay,
-            self.patience,
+            RegressionPlan.patience_for(epochs) if self.patience is None else self.patience,
             self.input_noise,
             self.target_noise,
             self.weight_prior,

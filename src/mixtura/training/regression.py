@@ -29,6 +29,7 @@ _VISITS = 3_000_000
 """Rows that a run shows to a network in all, as far as the bounds on epochs allow."""
 _EPOCHS = (20, 200)
 _BATCH = (16, 4096)
+_PATIENCE = 0.3
 _VARIANCE = Annealing(start=0.3, target=1e-3, share=0.8)
 """Of the data in the conditional cost, in squared units of standardised targets."""
 
@@ -54,6 +55,11 @@ class RegressionPlan:
     def epochs_for(rows: int) -> int:
         """Return a number of epochs that many rows need."""
         return min(max(_VISITS // rows, _EPOCHS[0]), _EPOCHS[1])
+
+    @staticmethod
+    def patience_for(epochs: int) -> int:
+        """Return a number of epochs after which nothing better is to be expected."""
+        return math.ceil(_PATIENCE * epochs)
 
     @staticmethod
     def batch_for(rows: int) -> int:
