@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from mixtura.experiments.approximation import approximation
 from mixtura.experiments.debiasing import debiasing
 from mixtura.experiments.gaussian_or_distance import gaussian_or_distance
 from mixtura.experiments.identity import identity
@@ -14,6 +15,7 @@ from mixtura.experiments.variance_sweep import variance_sweep
 __all__ = ["EXPERIMENTS", "Cell", "Curves", "Options", "Picture", "Record", "Scatter", "Sheet", "Table"]
 
 EXPERIMENTS: dict[str, Callable[[Options], Record]] = {
+    "approximation": approximation,
     "debiasing": debiasing,
     "gaussian-or-distance": gaussian_or_distance,
     "identity": identity,
