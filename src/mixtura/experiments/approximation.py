@@ -31,7 +31,7 @@ def approximation(options: Options) -> Record:
                 rows.append([noise, M, seed, l1_distance(model, fresh, noise)])
                 options.say(f"{noise:8} noise, M = {M:2}, seed {seed}: L1 {rows[-1][3]:.3f}")
     lines = {
-        f"{noise} noise": [float(np.mean([r[3] for r in rows if r[:2] == [noise, M]])) for M in candidates]
+        f"{noise} noise": [float(np.mean([float(r[3]) for r in rows if r[:2] == [noise, M]])) for M in candidates]
         for noise in noises
     }
     findings = [
