@@ -165,7 +165,7 @@ print(json.dumps({"before": before, "imported": imported, "used": used, "fitted"
 
 
 def test_import_needs_only_the_four_dependencies() -> None:
-    optional = ["polars", "matplotlib", "tqdm", "scoringrules", "pandas", "pyarrow"]
+    optional = ["polars", "matplotlib", "tqdm", "scoringrules", "optuna", "pandas", "pyarrow"]
     code = f"""
 import json, sys
 import torch, sklearn.base, sklearn.cluster, sklearn.preprocessing, safetensors.torch
@@ -179,7 +179,7 @@ print(json.dumps({{"new": [m for m in {optional} if m in sys.modules and m not i
 def test_import_works_where_the_extras_are_not_installed() -> None:
     code = """
 import json, sys
-for name in ("polars", "matplotlib", "tqdm", "scoringrules", "pandas", "pyarrow"):
+for name in ("polars", "matplotlib", "tqdm", "scoringrules", "optuna", "pandas", "pyarrow"):
     sys.modules[name] = None  # importing it raises ImportError
 import mixtura
 print(json.dumps({"names": mixtura.__all__}))

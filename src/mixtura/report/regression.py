@@ -52,7 +52,7 @@ def regression_report(
 
     Raises:
         FileNotFoundError: where the folder of ``path`` does not exist.
-        ImportError: where matplotlib or scoringrules is not installed.
+        ImportError: where matplotlib is not installed.
         ValueError: where the data do not fit the model, each other or the names.
     """
     check_folder(path)
