@@ -139,8 +139,7 @@ class MixtureHead(nn.Module):
             raise ValueError("y holds a value that is not finite.")
         for k in set(self._counts):
             loc, scale, weight = _start(y.detach().double().cpu(), k)
-            scale = scale.square().mean(-1).sqrt() if self._one_scale else scale
-            raw_scale = _inverse_softplus((scale - self.min_scale).clamp_min(1e-3 * scale.clamp_min(1e-6)))
+            raw_scale = self._raw_scale(scale)
             mine = [e for e, count in enumerate(self._counts) if count == k]
             with torch.no_grad():
                 for i, start in enumerate((weight.log(), loc.flatten(), raw_scale.flatten())):
@@ -207,6 +206,12 @@ class MixtureHead(nn.Module):
         if self.covariance == "low_rank":
             return LowRank(dependence.unflatten(-1, (K, T, _RANK)), scale.square())
         return Precision.from_regression(scale, dependence.unflatten(-1, (K, T * (T - 1) // 2)))
+
+    def _raw_scale(self, scale: Tensor) -> Tensor:
+        """Return what the layer must emit for scales of the targets, shape ``(*, T)``; ``(*, 1)`` where one is for
+        all."""
+        scale = scale.square().mean(-1, keepdim=True).sqrt() if self._one_scale else scale
+        return _inverse_softplus((scale - self.min_scale).clamp_min(1e-3 * scale.clamp_min(1e-6)))
 
     def _part(self, i: int) -> Tensor:
         return self.linear.bias.split(self._sizes, -1)[i]

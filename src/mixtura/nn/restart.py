@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mixtura.nn.heads import MixtureHead, _inverse_softplus
+from mixtura.nn.heads import MixtureHead
 
 __all__ = ["restart"]
 
@@ -33,12 +33,10 @@ def restart(head: MixtureHead, h: Tensor | Sequence[Tensor], chosen: Tensor, loc
         out = chosen if head._missing is None else chosen | head._missing
         others = head._raw(h)[0].masked_fill(out.unsqueeze(1), -torch.inf)
         logit = others.logsumexp(-1).mean(1, keepdim=True) - (~out).sum(-1, keepdim=True).to(others).log()  # (E, 1)
-        scale = scale.square().mean(-1, keepdim=True).sqrt() if head._one_scale else scale
-        raw_scale = _inverse_softplus((scale - head.min_scale).clamp_min(1e-3 * scale.clamp_min(1e-6)))
         dependence = loc.new_zeros(E, head._sizes[3])
         if head.covariance == "low_rank":
             dependence.normal_(std=0.1)  # a factor of zero has no gradient
-        start = torch.cat([logit.expand(E, K), loc.flatten(1), raw_scale.repeat(1, K), dependence], -1)
+        start = torch.cat([logit.expand(E, K), loc.flatten(1), head._raw_scale(scale).repeat(1, K), dependence], -1)
         mask = torch.cat([chosen.repeat_interleave(size // K, -1) for size in head._sizes], -1)
         head.linear.weight.masked_fill_(mask.unsqueeze(-1), 0.0)
         head.linear.bias.copy_(torch.where(mask, start, head.linear.bias))

@@ -28,10 +28,11 @@ def clip_gradients(parameters: Sequence[nn.Parameter], value: Tensor) -> Tensor:
         return torch.isfinite(norm + value)
     norm = torch.stack([g.flatten(1).norm(dim=1) for g in grads]).norm(dim=0)
     finite = torch.isfinite(norm + value)
+    all_finite = bool(finite.all())
     factor = (_LARGEST_NORM / (norm + 1e-6)).clamp(max=1)
     for g in grads:
         shape = (-1, *(1,) * (g.dim() - 1))
         g.mul_(factor.reshape(shape))
-        if not bool(finite.all()):
+        if not all_finite:
             g.masked_fill_(~finite.reshape(shape), 0.0)
     return finite
