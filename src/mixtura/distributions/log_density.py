@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 
+from mixtura._recompute import recomputed_gradients
+
 __all__ = ["log_density"]
 
 
@@ -79,7 +81,7 @@ class _LogDensity(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         *inputs, w, r, z, offset = ctx.saved_tensors
         if torch.is_grad_enabled() or _transformed():
-            return _again(ctx.needs_input_grad, inputs, g)
+            return recomputed_gradients(_plain, inputs, ctx.needs_input_grad, g)
         _, _, scale, below, _ = inputs
         g = g.unsqueeze(-1)
         weighted = (g * r).unsqueeze(-1)  # (*S, *B, K, 1)
@@ -113,14 +115,3 @@ def _through_rows(below: Tensor, offset: Tensor, h: Tensor) -> tuple[Tensor, Ten
         of_row.addcmul_(h[..., i : i + 1], offset[..., :i], value=-1)
         of_loc[..., :i].addcmul_(h[..., i : i + 1], row)
     return of_below, of_loc
-
-
-def _again(needs: tuple[bool, ...], inputs: list[Any], g: Tensor) -> tuple[Tensor | None, ...]:
-    """Return the gradient by differentiating a recomputation, so that it can be differentiated once more."""
-    with torch.enable_grad():
-        # Aliases, for an input may depend on another one, which has its own share of the gradient.
-        inputs = [None if t is None else t.view_as(t) for t in inputs]
-        found = _plain(*inputs)
-    wanted = [t for t, need in zip(inputs, needs, strict=True) if need]
-    grads = iter(torch.autograd.grad(found, wanted, g, create_graph=torch.is_grad_enabled()))
-    return tuple(next(grads) if need else None for need in needs)

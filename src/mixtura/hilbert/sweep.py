@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from mixtura._recompute import recomputed_gradients
 from mixtura.hilbert.blocks import BITS, Blocks, Columns
 from mixtura.hilbert.form import Form
 from mixtura.hilbert.gaussian import isotropic
@@ -57,7 +58,7 @@ class _Sweep(Function):
         log_w, x, v, y, u, log_h, dy, ds = ctx.saved_tensors
         need_w, need_x, need_v, need_y, need_u = ctx.needs_input_grad
         if torch.is_grad_enabled():
-            return _again(ctx.needs_input_grad, (log_w, x, v, y, u), g)
+            return recomputed_gradients(_plain, (log_w, x, v, y, u), ctx.needs_input_grad, g)
         gw = gx = gv = gu = None
         rows_v = need_v and v.shape[0] > 1
         if need_w or need_x or rows_v:
@@ -173,11 +174,6 @@ def _rows(
     return gw, gx, gv
 
 
-def _again(needs: tuple[bool, ...], inputs: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor | None, ...]:
-    """Return the gradient by differentiating a recomputation, so that it can be differentiated once more."""
-    inputs = tuple(t.view_as(t) for t in inputs)  # one tensor in two places has a gradient for each
-    log_w, x, v, y, u = inputs
-    form = Form(isotropic, (x, v), (y, u), torch.Size(), len(x), len(y))
-    wanted = [t for t, need in zip(inputs, needs, strict=True) if need]
-    found = iter(torch.autograd.grad(split_columns(form, log_w), wanted, g, create_graph=True))
-    return tuple(next(found) if need else None for need in needs)
+def _plain(log_w: Tensor, x: Tensor, v: Tensor, y: Tensor, u: Tensor) -> Tensor:
+    """Return the same by automatic differentiation, in blocks."""
+    return split_columns(Form(isotropic, (x, v), (y, u), torch.Size(), len(x), len(y)), log_w)

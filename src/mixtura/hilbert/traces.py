@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.utils.checkpoint import checkpoint
 
+from mixtura._recompute import recomputed_gradients
 from mixtura.hilbert.pairs import Gradients, Pairs
 from mixtura.hilbert.products import squares, times_lower, times_upper
 
@@ -68,13 +69,11 @@ class _Sweep(Function):
         inputs, gradients = saved[: len(saved) // 2], saved[len(saved) // 2 :]
         if not torch.is_grad_enabled():
             return None, None, None, *(None if t is None else g * t for t in gradients)
-        inputs = [t.view_as(t) for t in inputs]  # one tensor in two places has a gradient for each
-        R, *tensors = inputs  # to be differentiated once more
-        needs = ctx.needs_input_grad[3:]
-        log_trace = _in_blocks(ctx.pairs.replaced(tensors, ctx.pairs.form.N), R, L)
-        wanted = [t for t, need in zip(inputs, needs, strict=True) if need]
-        found = iter(torch.autograd.grad(log_trace, wanted, g, create_graph=True))
-        return None, None, None, *(next(found) if need else None for need in needs)
+
+        def plain(R: Tensor, *tensors: Tensor) -> Tensor:
+            return _in_blocks(ctx.pairs.replaced(list(tensors), ctx.pairs.form.N), R, L)
+
+        return None, None, None, *recomputed_gradients(plain, inputs, ctx.needs_input_grad[3:], g)
 
 
 def _sweep(pairs: Pairs, L: Tensor, needs: tuple[bool, ...]) -> tuple[Tensor, Gradients]:
