@@ -28,6 +28,18 @@ KINDS: dict[str, type[Covariance]] = {
 RTOL = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 
+HEAD_KINDS: list[dict[str, Any]] = [
+    {"covariance": "isotropic"},
+    {"covariance": "diagonal"},
+    {"covariance": "full"},
+    {"covariance": "low_rank"},
+    {"family": "laplace"},
+    {"family": "cauchy"},
+    {"family": "vonmises"},
+]
+"""Settings of every kind of head."""
+
+
 @dataclass(frozen=True)
 class Dense:
     """A mixture as numpy arrays: weights (*B, K), means (*B, K, D), covariance matrices (*B, K, D, D)."""

@@ -10,18 +10,9 @@ from torch import Tensor
 
 from mixtura.nn import MDN, MixtureHead
 from mixtura.nn.restart import restart
-from tests.helpers import assert_close
+from tests.helpers import HEAD_KINDS, assert_close
 
-KINDS: list[dict[str, Any]] = [
-    {"covariance": "isotropic"},
-    {"covariance": "diagonal"},
-    {"covariance": "full"},
-    {"covariance": "low_rank"},
-    {"family": "laplace"},
-    {"family": "cauchy"},
-    {"family": "vonmises"},
-    {"covariance": "full", "min_weight": 0.05},
-]
+KINDS = [*HEAD_KINDS, {"covariance": "full", "min_weight": 0.05}]
 E, K, T = 2, 4, 3
 CHOSEN = torch.tensor([[False, True, False, True], [False, False, False, False]])
 LOC = torch.arange(E * K * T, dtype=torch.float64).reshape(E, K, T)

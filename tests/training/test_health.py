@@ -16,17 +16,8 @@ from mixtura import MixtureDensityRegressor
 from mixtura.datasets import inverse_sine
 from mixtura.nn import MDN, MixtureHead
 from mixtura.training import ComponentHealth, component_health, health, isolated_seed
-from tests.helpers import Array, assert_close
+from tests.helpers import HEAD_KINDS, Array, assert_close
 
-KINDS: list[dict[str, Any]] = [
-    {"covariance": "isotropic"},
-    {"covariance": "diagonal"},
-    {"covariance": "full"},
-    {"covariance": "low_rank"},
-    {"family": "laplace"},
-    {"family": "cauchy"},
-    {"family": "vonmises"},
-]
 T, K = 2, 3
 
 
@@ -88,7 +79,7 @@ def _by_hand(mdn: MDN, data: Sequence[Tensor], e: int | None) -> tuple[Array, Ar
     return own / weight.sum().item(), smallest, resting / own[:, None]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: next(iter(kind.values())))
+@pytest.mark.parametrize("kind", HEAD_KINDS, ids=lambda kind: next(iter(kind.values())))
 def test_every_family_and_covariance_row_by_row(kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_CHUNK", 7)
     mdn, data = _network(**kind).train(), tuple(t.double() for t in _data())

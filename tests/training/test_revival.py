@@ -27,17 +27,7 @@ from mixtura.training import (
 )
 from mixtura.training.health import mixture_head
 from mixtura.training.revival import revival, revive
-from tests.helpers import assert_close
-
-KINDS: list[dict[str, Any]] = [
-    {"covariance": "isotropic"},
-    {"covariance": "diagonal"},
-    {"covariance": "full"},
-    {"covariance": "low_rank"},
-    {"family": "laplace"},
-    {"family": "cauchy"},
-    {"family": "vonmises"},
-]
+from tests.helpers import HEAD_KINDS, assert_close
 
 
 def _data(n: int = 200, seed: int = 0) -> list[Tensor]:
@@ -80,7 +70,7 @@ def _nll(mdn: MDN, data: Sequence[Tensor]) -> float:
 @pytest.mark.parametrize(
     ("kill", "kind"),
     # No place is so far that Cauchy components do not find back from it, nor is any on a circle.
-    [("logit", kind) for kind in KINDS] + [("location", kind) for kind in (KINDS[2], KINDS[4])],
+    [("logit", kind) for kind in HEAD_KINDS] + [("location", kind) for kind in (HEAD_KINDS[2], HEAD_KINDS[4])],
     ids=lambda value: value if isinstance(value, str) else next(iter(value.values())),
 )
 def test_killed_component_lives_again_and_the_likelihood_is_better(
