@@ -1,4 +1,4 @@
-"""The two views of the inputs."""
+"""The three views of the inputs."""
 
 import numpy as np
 from scipy import stats
@@ -16,6 +16,19 @@ def test_columns_are_standardised_and_gaussianised():
         inside = Z[np.abs(Z[:, j]) < 2, j]
         ranks = stats.rankdata(X[:, j - 2])[np.abs(Z[:, j]) < 2] / 5001
         np.testing.assert_allclose(inside, stats.norm.ppf(ranks), atol=0.02)
+
+
+def test_waves_are_those_of_the_quantiles():
+    X = np.random.default_rng(1).exponential(size=(4000, 2))
+    Z = Inputs().fit(X).transform(X)
+    assert Z.shape[1] == Inputs.width(2) == 24
+    u = (stats.rankdata(X, axis=0) - 0.5) / 4000
+    inside = np.abs(Z[:, 2:4]) < 2
+    for k in range(5):
+        for i, wave in enumerate((np.sin, np.cos)):
+            columns = Z[:, 4 + 10 * i + 2 * k :][:, :2]
+            expected = wave(2**k * np.pi * u) / 2 ** (k + 1)
+            np.testing.assert_allclose(columns[inside], expected[inside], atol=0.002)
 
 
 def test_wild_and_constant_columns_stay_finite():

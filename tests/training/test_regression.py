@@ -126,7 +126,7 @@ def test_prior_adds_log_weights_in_training_only() -> None:
 
 
 def test_epochs_and_batches_grow_and_shrink_with_the_rows() -> None:
-    assert [RegressionPlan.epochs_for(n) for n in (2, 30_000, 10**7)] == [200, 100, 20]
+    assert [RegressionPlan.epochs_for(n) for n in (2, 10_000, 10**8)] == [400, 110, 20]
     assert [RegressionPlan.batch_for(n) for n in (2, 10_000, 10**9)] == [16, 300, 4096]
 
 

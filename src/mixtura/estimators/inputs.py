@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 __all__ = ["Inputs"]
@@ -15,12 +16,18 @@ _TAIL = 3.0
 """A quantile-normalised input is cut here, which is where 1 in 700 of a normal sample lies."""
 _LARGEST = 1e150
 """What is larger cannot be squared."""
+_OCTAVES = 5
+"""Of the waves: the shortest has a wavelength of an eighth of the rows."""
 
 
 class Inputs:
-    """Give every column twice, side by side: standardised, and mapped through its quantiles to a normal distribution.
+    r"""Give every column in three views, side by side: standardised, mapped through its quantiles to a normal
+    distribution, and as waves of its quantile u in [0, 1].
 
-    The first keeps distances, the second resolves skewed and clustered columns; a network takes what it can use.
+    The first keeps distances, the second resolves skewed and clustered columns. The waves ``2^-(k+1) sin(2^k π u)`` and
+    ``2^-(k+1) cos(2^k π u)``, k = 0 .. 4, let a network follow steps and ripples that it would learn late or never from
+    the other two (Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep learning"); as their
+    amplitude falls, short waves are learnt after long ones, and only where they last. A network takes what it can use.
     """
 
     def __init__(self) -> None:
@@ -43,10 +50,19 @@ class Inputs:
         self._quantile.set_params(n_quantiles=min(1000, len(X))).fit(X)
         return self
 
+    @staticmethod
+    def width(features: int) -> int:
+        """Return how many inputs a network has for so many columns."""
+        return features * (2 + 2 * _OCTAVES)
+
     def transform(self, X: Array) -> Array:
-        """Return the two views side by side, shape (n, 2 d)."""
+        """Return the views side by side, shape (n, width(d))."""
         near = np.clip(self._standard.transform(X), -_FAR, _FAR)
-        return np.hstack([near, np.clip(self._quantile.transform(X), -_TAIL, _TAIL)])
+        normal = np.clip(self._quantile.transform(X), -_TAIL, _TAIL)
+        halvings = 2.0 ** np.arange(_OCTAVES)[:, None, None]
+        angle = halvings * np.pi * ndtr(normal)
+        waves = np.concatenate([np.sin(angle), np.cos(angle)]) / (2 * np.concatenate([halvings, halvings]))
+        return np.hstack([near, normal, *waves])
 
     def state(self) -> dict[str, Array]:
         """Return the arrays that :meth:`from_state` needs."""

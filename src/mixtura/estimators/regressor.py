@@ -46,8 +46,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
     """Learn p(y|x) as a mixture whose parameters networks emit.
 
     Several networks train side by side, each with a part of the rows held back to choose its best epoch; their
-    predictions are pooled into one mixture. Inputs are standardised and quantile-normalised side by side, targets are
-    standardised inside, and everything is reported in the target's own units.
+    predictions are pooled into one mixture. Inputs are seen standardised, quantile-normalised and as waves of their
+    quantiles, side by side; targets are standardised inside, and everything is reported in the target's own units.
 
     Args:
         components: number of components K of each network; ``"auto"`` compares 1, 2, 3, 5, 10 and 20 by
@@ -374,7 +374,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
 
     def _network(self, components: int | Sequence[int], members: int) -> MDN:
         return MDN(
-            2 * self.n_features_in_,
+            Inputs.width(self.n_features_in_),
             len(self.targets_.mean),
             components,
             tuple(self.hidden),

@@ -25,9 +25,8 @@ __all__ = ["RegressionLoss", "RegressionPlan", "fit_networks"]
 
 RegressionLoss = Literal["likelihood", "conditional"]
 
-_VISITS = 3_000_000
-"""Rows that a run shows to a network in all, as far as the bounds on epochs allow."""
-_EPOCHS = (20, 200)
+_EPOCHS = (20, 1100, 400)
+"""The least, the number times the fourth root of the rows, and the most."""
 _BATCH = (16, 4096)
 _PATIENCE = 0.3
 _VARIANCE = Annealing(start=0.3, target=1e-3, share=0.8)
@@ -53,8 +52,9 @@ class RegressionPlan:
 
     @staticmethod
     def epochs_for(rows: int) -> int:
-        """Return a number of epochs that many rows need."""
-        return min(max(_VISITS // rows, _EPOCHS[0]), _EPOCHS[1])
+        """Return a number of epochs that many rows need: with :meth:`batch_for`, steps grow as their fourth root."""
+        least, unit, most = _EPOCHS
+        return int(min(max(unit / rows**0.25, least), most))
 
     @staticmethod
     def patience_for(epochs: int) -> int:
