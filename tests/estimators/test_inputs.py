@@ -20,8 +20,9 @@ def test_columns_are_standardised_and_gaussianised():
 
 def test_waves_are_those_of_the_quantiles():
     X = np.random.default_rng(1).exponential(size=(4000, 2))
-    Z = Inputs().fit(X).transform(X)
-    assert Z.shape[1] == Inputs.width(2) == 24
+    inputs = Inputs(5).fit(X)
+    Z = inputs.transform(X)
+    assert Z.shape[1] == inputs.width == 24
     u = (stats.rankdata(X, axis=0) - 0.5) / 4000
     inside = np.abs(Z[:, 2:4]) < 2
     for k in range(5):

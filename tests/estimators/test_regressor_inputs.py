@@ -161,3 +161,16 @@ def test_input_of_another_shape_at_prediction_is_a_sentence() -> None:
         model.calibrate(X, np.column_stack([Y, Y]))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.predict(np.full((1, 2), np.nan))
+
+
+def test_waves_are_many_only_where_they_help():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(600, 2))
+    smooth, steps = X.sum(1), np.floor(8 * X[:, 0]) % 2
+    noise = 0.1 * rng.standard_normal(600)
+    fitted = [
+        MixtureDensityRegressor(2, hidden=(32,), ensemble=2, epochs=60, random_state=0).fit(X, y + noise)
+        for y in (smooth, steps)
+    ]
+    assert [m.octaves_ for m in fitted] == [2, 5]
+    assert [m.network_.trunks[0][0].in_features for m in fitted] == [12, 24]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,22 @@ def test_a_study_is_its_definition() -> None:
     np.testing.assert_allclose(study.bic, fitted + parameters * math.log(163) / (2 * 163), rtol=1e-5)
     difference = (held - held[nll.argmin()]).reshape(3, -1)
     np.testing.assert_allclose(study.error, paired_error(torch.as_tensor(difference), torch.as_tensor(w)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("atoms", [None, torch.tensor([0.0, 1.0])])
+@pytest.mark.parametrize("covariance", ["isotropic", "full", "low_rank"])
+def test_the_criteria_count_the_weights_of_a_head_of_that_size(covariance: Any, atoms: Tensor | None) -> None:
+    """``BIC - AIC = p (log(n)/2 - 1) / n``."""
+    data = [torch.randn(50, 1), torch.randn(50, 2), torch.ones(50)]
+    positions = None if atoms is None else atoms.unsqueeze(-1).expand(2, 2)
+
+    def build(components: Sequence[int], members: int | None) -> MDN:
+        return MDN(1, 2, components if members else components[0], (8,), covariance, atoms=positions, members=members)
+
+    study = select_components(lambda k: build(k, len(k)), data, replace(PLAN, epochs=1), (1, 3, 4), folds=2)
+    p = [sum(w.numel() for w in build([K], None).head.parameters()) for K in study.candidates]
+    per_weight = (math.log(40) / 2 - 1) / 40
+    np.testing.assert_allclose((np.array(study.bic) - study.aic) / per_weight, p, rtol=1e-3)
 
 
 def test_paired_error_is_that_of_the_mean() -> None:

@@ -43,7 +43,7 @@ class AtomHead(nn.Module):
         if not bool(torch.isfinite(positions).all()):
             raise ValueError("atoms holds a value that is not finite.")
         self.head = head
-        self.register_buffer("atoms", positions.to(head.linear.weight))
+        self.register_buffer("atoms", positions.to(head.linear.weight, copy=True))
         self.linear = linear(head.linear.in_features, len(positions) + 1, head.members)
         with torch.no_grad():
             self.linear.weight.mul_(0.1)  # start near masses that do not depend on h
@@ -55,7 +55,7 @@ class AtomHead(nn.Module):
         Raises:
             ValueError: where every target is an atom, or as :meth:`MixtureHead.initialize` does.
         """
-        here = (y.unsqueeze(-2) == self.atoms.to(y)).all(-1)  # (N, A)
+        here = self.matches(y)
         rest = ~here.any(-1)
         if not bool(rest.any()):
             raise ValueError("every target is an atom: there is nothing for the continuous part to learn.")
@@ -63,6 +63,10 @@ class AtomHead(nn.Module):
         share = torch.cat([here.sum(0), rest.sum().unsqueeze(0)]).to(self.linear.bias)
         with torch.no_grad():
             self.linear.bias.copy_((share + 0.5).log())  # half a row more, so that an unseen atom keeps a gradient
+
+    def matches(self, y: Tensor) -> Tensor:
+        """Return whether each target is each atom, shape ``(*B, A)`` for y of shape ``(*B, T)``."""
+        return (y.unsqueeze(-2) == self.atoms.to(y)).all(-1)
 
     def forward(self, h: Tensor | Sequence[Tensor]) -> AtomMixture:
         """Return the distribution for features ``h`` of shape ``(*B, in_features)``: batch_shape ``B``; or for three of

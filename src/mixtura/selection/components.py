@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mixtura.nn import MDN
 from mixtura.training import Folds, RegressionPlan, fit_networks, isolated_seed
+from mixtura.training.health import mixture_head
 
-__all__ = ["CANDIDATES", "ComponentStudy", "Criterion", "select_components"]
+__all__ = ["CANDIDATES", "ComponentStudy", "Criterion", "losses", "select_components"]
 
 Criterion = Literal["cross_validation", "aic", "bic"]
 
@@ -150,21 +151,22 @@ def select_components(
     C = len(counts)
     with isolated_seed(seed):
         one = Folds.draw(len(x), folds, share).to(x.device)
-        network = build([K for K in counts for _ in range(folds)])
-        parameters = torch.tensor([sum(p.numel() for p in build([K]).head.parameters()) for K in counts])
-    network = network.to(x.device)
+        network = build([K for K in counts for _ in range(folds)]).to(x.device)
+    # The weights of a mixture's head belong to one component each; with atoms there is a layer beside it.
+    own, whole = (sum(p.numel() for p in h.parameters()) for h in (mixture_head(network), network.head))
+    parameters = (whole - own + own * torch.tensor(counts) / counts[-1]) / (C * folds)
     short = replace(plan, epochs=max(1, round(budget * plan.epochs)))
     fit_networks(network, data, Folds(one.train.repeat(C, 1), one.held.repeat(C, 1)), short, seed=seed, verbose=verbose)
 
-    losses = _losses(network, x, y, one.held.repeat(C, 1)).view(C, -1)
-    trained = _losses(network, x, y, one.train.repeat(C, 1)).view(C, -1)
+    held = losses(network, x, y, one.held.repeat(C, 1)).view(C, -1)
+    trained = losses(network, x, y, one.train.repeat(C, 1)).view(C, -1)
     w_held, w_trained = (weight[rows].double().flatten().cpu() for rows in (one.held, one.train))
-    nll, fitted = losses @ w_held / w_held.sum(), trained @ w_trained / w_trained.sum()
+    nll, fitted = held @ w_held / w_held.sum(), trained @ w_trained / w_trained.sum()
     n = one.train.shape[1]
     return ComponentStudy(
         counts,
         nll.tolist(),
-        paired_error(losses - losses[nll.argmin()], w_held).tolist(),
+        paired_error(held - held[nll.argmin()], w_held).tolist(),
         (fitted + parameters / n).tolist(),
         (fitted + 0.5 * parameters * torch.tensor(n).log() / n).tolist(),
         criterion,
@@ -184,7 +186,7 @@ def paired_error(difference: Tensor, weight: Tensor) -> Tensor:
     return (n / (n - 1) * squares).sqrt() / total
 
 
-def _losses(network: MDN, x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+def losses(network: MDN, x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
     """Return the negative log-likelihood of the rows (E, m) of each network, shape (E, m), in float64, on the CPU."""
     with torch.no_grad():
         chunks = [-network(x[part]).log_prob(y[part]) for part in rows.split(_ROWS, 1)]

@@ -149,7 +149,7 @@ def is_atom(network: MDN, y: Tensor) -> Tensor:
     """Return which targets are atoms of the network, shape ``(*B,)`` for y of shape ``(*B, T)``."""
     if not isinstance(network.head, AtomHead):
         return torch.zeros(y.shape[:-1], dtype=torch.bool, device=y.device)
-    return (y.unsqueeze(-2) == network.head.atoms.to(y)).all(-1).any(-1)
+    return network.head.matches(y).any(-1)
 
 
 def mixture_head(network: MDN) -> MixtureHead:
