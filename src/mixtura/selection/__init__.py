@@ -1,4 +1,4 @@
-"""How many components, which view of the inputs, and all other settings: by criteria, folds, candidates in one stack."""
+"""How many components, which view of the inputs, and all other settings: criteria, folds, candidates in one stack."""
 
 from mixtura.selection.components import ComponentStudy, Criterion, select_components
 from mixtura.selection.tuning import Tuned, tune
