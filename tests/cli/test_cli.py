@@ -17,10 +17,10 @@ from mixtura.datasets import inverse_sine, read_table
 def folder(tmp_path_factory):
     """A folder with a table, a model of one target and a model of two."""
     folder = tmp_path_factory.mktemp("cli")
-    X, t = inverse_sine(300, random_state=0)
-    kind = np.where(np.arange(300) % 3, "wet", "dry")
+    X, t = inverse_sine(120, random_state=0)
+    kind = np.where(np.arange(120) % 3, "wet", "dry")
     frame = pl.DataFrame({"y": X[:, 0], "kind": kind, "t": t, "double": 2 * t})
-    frame = frame.with_columns(pl.when(pl.int_range(300) % 20 == 5).then(None).otherwise(pl.col("y")).alias("y"))
+    frame = frame.with_columns(pl.when(pl.int_range(120) % 20 == 5).then(None).otherwise(pl.col("y")).alias("y"))
     frame.write_csv(folder / "table.csv")
     frame.write_parquet(folder / "table.parquet")
     fast = ["--epochs", "4", "--components", "3"]
@@ -55,14 +55,14 @@ def test_predictions_are_the_models(folder, tmp_path, suffix):
     expected = {
         "t_mean": q.mean,
         "t_sd": q.stddev,
-        "t_q0.1": q.icdf(torch.tensor(0.1, dtype=torch.float64).expand(300)),
+        "t_q0.1": q.icdf(torch.tensor(0.1, dtype=torch.float64).expand(120)),
     }
     for name, values in expected.items():
         np.testing.assert_allclose(frame[name].to_numpy(), values.numpy(), rtol=1e-12)
     modes = q.modes()
     np.testing.assert_allclose(frame["t_mode1"].to_numpy(), modes.loc[:, 0].numpy(), rtol=1e-9)
     np.testing.assert_allclose(frame["mode1_mass"].to_numpy(), modes.mass[:, 0].numpy(), rtol=1e-9)
-    assert frame["row"].to_list() == list(range(1, 301))
+    assert frame["row"].to_list() == list(range(1, 121))
     assert [p.name for p in tmp_path.iterdir()] == [out.name]
 
 
@@ -78,14 +78,16 @@ def test_predictions_of_two_targets(folder, tmp_path):
     assert bool((at_mode >= q.log_prob(q.mean) - 1e-9).all())  # the first mode is the densest place
 
 
-def test_defaults_write_here(folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(["fit", str(folder / "table.csv"), "--target", "t", "--epochs", "1"]) == 0
-    assert main(["predict", "table.mixtura", str(folder / "table.csv")]) == 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["table.html", "table.mixtura", "table.predictions.csv"]
-
-
 GOOD = "y,x\n" + "".join(f"{i % 7},{i}\n" for i in range(40))
+
+
+def test_defaults_write_here(tmp_path_factory, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path_factory.mktemp("elsewhere") / "table.csv"
+    table.write_text(GOOD)
+    assert main(["fit", str(table), "--target", "y", "--epochs", "1"]) == 0
+    assert main(["predict", "table.mixtura", str(table)]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["table.html", "table.mixtura", "table.predictions.csv"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -15,6 +16,7 @@ from scipy.integrate import quad
 
 from mixtura.distributions import CauchyMixture, GaussianMixture, Isotropic, LaplaceMixture, Mixture, VonMisesMixture
 from mixtura.hilbert import cauchy_schwarz_divergence, kernel_mean_discrepancy, log_gram, log_inner, log_norm
+from mixtura.hilbert.families import laplace, smoothed_laplace
 from tests.helpers import RTOL, assert_close
 
 FAMILIES = {"laplace": LaplaceMixture, "cauchy": CauchyMixture, "von mises": VonMisesMixture}
@@ -53,6 +55,70 @@ def test_gram_matrix_in_one_dimension_is_the_integral(family: str, seed: int) ->
             assert_close(G[i, j], float(mpmath.log(exact)), 1e-10, 1)
 
 
+def _exact_log_sum(a: mpmath.mpf, scales: list[mpmath.mpf]) -> mpmath.mpf:
+    """Partial fractions of ``Π_k 1/(1 + b_k² t²)``; equal scales are parted, which costs 30 digits for each."""
+    b = [c * (1 + k * mpmath.mpf(10) ** -30) for k, c in enumerate(scales)]
+    terms = []
+    for k, own in enumerate(b):
+        others = mpmath.fprod(own**2 - other**2 for other in b[:k] + b[k + 1 :])
+        terms.append(own ** (2 * len(b) - 3) * mpmath.exp(-abs(a) / own) / (2 * others))
+    return mpmath.log(mpmath.fsum(terms))
+
+
+def _log_sum(a: torch.Tensor, *scales: torch.Tensor) -> torch.Tensor:
+    """Log-density at a of the sum of two or three Laplace variables."""
+    x, b, c, *k = (t.view(1, 1) for t in (a, *scales))
+    kernel = smoothed_laplace if k else laplace
+    return kernel((x, b, *k), (torch.zeros_like(x), c)).squeeze()
+
+
+_NEAR = (0.0, 1e-15, 1e-11, 1e-7, 1e-3, 0.1, 0.5)
+_MEETING = [(1.0, 1 + x, 1 + y) for x, y in itertools.product(_NEAR, (0.0, 1e-13, -1e-3))]
+_APART = [*itertools.permutations((1e-6, 1.0, 1e6)), (3.0, 1e6, 1e6), (1e-6, 1e6, 1e6 + 1e-3), (1e-6, 3e-6, 1e-6)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("a", [0.0, 1e-6, 0.03, 1.0, 30.0, 1e6])
+def test_sums_of_laplace_variables_to_many_digits(a: float, dtype: torch.dtype) -> None:
+    for scales in (*_MEETING, *_APART, *((b, c) for b, c, _ in _MEETING[::3])):
+        numbers = [torch.tensor(x, dtype=dtype) for x in (a, *scales)]
+        with mpmath.workdps(110):
+            d, *b = (mpmath.mpf(x.item()) for x in numbers)
+            exact = float(_exact_log_sum(d, b))
+        assert_close(_log_sum(*numbers), exact, RTOL[dtype] / 100, 1)
+
+
+@pytest.mark.parametrize("a", [0.0, 0.5, -40.0])
+@pytest.mark.parametrize(
+    "scales",
+    [(1, 1), (1, 1, 1), (1, 1, 1 - 1e-11), (1, 1.0000001, 0.999), (1.6, 1e-3, 1), (1e-6, 1, 1e6)],
+)
+def test_derivatives_of_sums_of_laplace_variables(scales: tuple[float, ...], a: float) -> None:
+    """Two of them, in units of the scales, against differences of numbers with 150 digits."""
+    leaves = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (a, *scales)]
+    unit = torch.tensor([max(scales), *scales], dtype=torch.float64)
+    first = torch.stack(torch.autograd.grad(_log_sum(*leaves), leaves, create_graph=True))
+    second = torch.stack([torch.stack(torch.autograd.grad(g, leaves, retain_graph=True)) for g in first])
+    with mpmath.workdps(150):
+        at, units = ([mpmath.mpf(x) for x in t.tolist()] for t in (torch.stack(leaves), unit))
+        step, n = mpmath.mpf(10) ** -22, len(at)
+
+        def f(*moves: tuple[int, int]) -> mpmath.mpf:
+            x = [
+                value + step * size * sum(s for k, s in moves if k == i)
+                for i, (value, size) in enumerate(zip(at, units, strict=True))
+            ]
+            return _exact_log_sum(x[0], x[1:])
+
+        exact_first = [float((f((i, 1)) - f((i, -1))) / (2 * step)) for i in range(n)]
+        exact_second = [[0.0] * n for _ in range(n)]
+        for i, j in itertools.combinations_with_replacement(range(n), 2):
+            square = sum(s * t * f((i, s), (j, t)) for s in (1, -1) for t in (1, -1)) / (2 * step) ** 2
+            exact_second[i][j] = exact_second[j][i] = float(square)
+    assert_close(first.detach() * unit, exact_first, 1e-12, 1)
+    assert_close(second * unit * unit.unsqueeze(-1), exact_second, 1e-11, np.abs(exact_second).max())
+
+
 @pytest.mark.parametrize("family", ["laplace", "von mises"])
 def test_products_over_coordinates_add_in_logs(family: str) -> None:
     p, q = random_mixture(family, 0, (2,), D=3), random_mixture(family, 1, D=3)
@@ -89,26 +155,75 @@ def test_cauchy_discrepancy_in_one_dimension_is_the_integral_over_frequencies() 
     assert_close(kernel_mean_discrepancy(p, q, v).square(), exact, 1e-8)
 
 
+def test_laplace_discrepancy_in_one_dimension_is_the_integral_over_frequencies() -> None:
+    """``e^(-|d|/c) = (c/π) ∫ e^(i t d) / (1 + c² t²) dt``, and a component's characteristic function is known."""
+    p, q = (random_mixture("laplace", seed, K=2) for seed in (5, 6))
+    c = p.scale[0, 0].item()  # of the kernel, and of a component
+
+    def phi(m: LaplaceMixture, t: float) -> complex:
+        terms = m.logits.softmax(-1) * torch.exp(1j * t * m.loc[:, 0]) / (1 + (m.scale[:, 0] * t) ** 2)
+        return complex(terms.sum())
+
+    def integrand(u: float) -> float:
+        """At ``t = tan u``."""
+        t = math.tan(u)
+        return 2 * c / math.pi * (1 + t * t) / (1 + (c * t) ** 2) * abs(phi(p, t) - phi(q, t)) ** 2
+
+    exact, _ = quad(integrand, 0, math.pi / 2, epsabs=1e-13, epsrel=1e-11, limit=300)
+    assert_close(kernel_mean_discrepancy(p, q, c**2).square(), exact, 1e-8)
+
+
+def _kernel(family: str, x: torch.Tensor, y: torch.Tensor, v: float) -> torch.Tensor:
+    if family == "laplace":
+        return torch.exp(-torch.cdist(x, y, p=1) / math.sqrt(v))
+    return (1 + torch.cdist(x, y).square() / v).pow(-0.5 * (x.shape[-1] + 1))
+
+
+@pytest.mark.parametrize("family", ["cauchy", "laplace"])
 @pytest.mark.parametrize("D", [1, 2, 5, 3072])
-def test_cauchy_discrepancy_of_point_masses_is_that_of_the_kernel_matrix(D: int) -> None:
-    g, v = torch.Generator().manual_seed(0), 0.8 * D
+def test_discrepancy_of_point_masses_is_that_of_the_kernel_matrix(family: str, D: int) -> None:
+    g, v = torch.Generator().manual_seed(0), 0.8 * D ** (2 if family == "laplace" else 1)
     x, y = torch.randn(5, D, generator=g).double(), torch.randn(4, D, generator=g).double() + 0.3
-
-    def mean(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return (1 + torch.cdist(a, b).square() / v).pow(-0.5 * (D + 1)).mean()
-
-    p, q = (CauchyMixture(torch.zeros(len(a)).double(), a, 1e-13) for a in (x, y))
-    expected = (mean(x, x) + mean(y, y) - 2 * mean(x, y)).sqrt()
-    assert_close(kernel_mean_discrepancy(p, q, v), expected, 1e-9)
+    p, q = (FAMILIES[family](torch.zeros(len(a)).double(), a, 1e-13) for a in (x, y))
+    xx, yy, xy = (_kernel(family, a, b, v).mean() for a, b in ((x, x), (y, y), (x, y)))
+    assert_close(kernel_mean_discrepancy(p, q, v), (xx + yy - 2 * xy).sqrt(), 1e-9)
     assert kernel_mean_discrepancy(p, p, v).item() == 0
 
 
-def test_derivatives_of_the_cauchy_discrepancy() -> None:
-    p, q = random_mixture("cauchy", 7, K=2, D=2), random_mixture("cauchy", 8, K=3, D=2)
-    inputs = [t.detach().clone().requires_grad_() for t in (p.loc, p._spread.parameter, p.logits)]
+@pytest.mark.parametrize("family", ["cauchy", "laplace"])
+@given(st.integers(0, 10_000), st.integers(1, 4), st.sampled_from([1e-6, 0.3, 1e6]))
+def test_discrepancy_is_zero_for_equals_and_bounded(family: str, seed: int, D: int, v: float) -> None:
+    p, q = (random_mixture(family, seed + s, (20,), D=D) for s in range(2))
+    distance = kernel_mean_discrepancy(p, q, v)
+    assert bool((distance >= 0).all())
+    assert bool((distance <= math.sqrt(2) * (1 + 1e-12)).all())
+    same = type(p)(p.logits + 1, p.loc, p._spread.parameter)
+    assert float(kernel_mean_discrepancy(p, same, v).max()) < 1e-7
 
-    def f(loc: torch.Tensor, scale: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        return kernel_mean_discrepancy(CauchyMixture(logits, loc, scale, validate_args=False), q, 0.5)
+
+def test_discrepancy_of_many_components_is_summed_in_blocks() -> None:
+    """A mixture of every component 140 times is the same mixture, and so are its derivatives."""
+    p, q = (random_mixture("laplace", seed, K=3, D=2) for seed in (5, 6))
+    found = []
+    for times in (1, 140):
+        v = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+        loc = p.loc.clone().requires_grad_()
+        many = LaplaceMixture(p.logits.repeat(times), loc.repeat(times, 1), p.scale.repeat(times, 1))
+        value = kernel_mean_discrepancy(many, q, v)
+        found.append([value.detach(), *torch.autograd.grad(value, (loc, v))])
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other, 1e-9)
+
+
+@pytest.mark.parametrize("family", ["cauchy", "laplace"])
+def test_derivatives_of_the_discrepancy(family: str) -> None:
+    """Also of Laplace mixtures where the scales of a component and of the kernel meet."""
+    p, q = random_mixture(family, 7, K=2), random_mixture(family, 8, K=2)
+    v = p._spread.parameter.flatten()[0].square()
+    inputs = [t.detach().clone().requires_grad_() for t in (p.loc, p._spread.parameter, p.logits, v)]
+
+    def f(loc: torch.Tensor, scale: torch.Tensor, logits: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return kernel_mean_discrepancy(FAMILIES[family](logits, loc, scale, validate_args=False), q, v)
 
     assert torch.autograd.gradcheck(f, inputs)
     assert torch.autograd.gradgradcheck(f, inputs)
@@ -163,3 +278,11 @@ def test_pairs_without_a_closed_form_name_those_that_have_one() -> None:
     q = GaussianMixture(torch.zeros(1), torch.zeros(1, 1), Isotropic(1.0))
     with pytest.raises(TypeError, match=r"LaplaceMixture and q is a GaussianMixture.*\(CauchyMixture, CauchyMixture\)"):
         log_inner(p, q)
+
+
+def test_angles_have_no_discrepancy() -> None:
+    p = random_mixture("von mises", 0)
+    with pytest.raises(TypeError, match=r"VonMisesMixture.*two of LaplaceMixture.*l2_distance"):
+        kernel_mean_discrepancy(p, p, 1.0)
+    with pytest.raises(TypeError, match="CauchyMixture and q is a LaplaceMixture"):
+        kernel_mean_discrepancy(random_mixture("cauchy", 0), random_mixture("laplace", 0), 1.0)

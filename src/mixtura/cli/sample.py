@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mixtura._optional import require
+from mixtura.cli.table_model import refuse_autoencoder
 from mixtura.datasets import write_table
 from mixtura.estimators import MixtureDensityEstimator
 from mixtura.estimators.storage import read_model
@@ -32,13 +33,14 @@ def run(options: argparse.Namespace) -> None:
     out = check_folder(getattr(options, "out", Path(options.model.stem + ".samples.csv")))
     if options.rows < 1:
         raise ValueError(f"-n must be positive, got {options.rows}.")
-    config, _ = read_model(options.model)
+    config, tensors = read_model(options.model)
+    refuse_autoencoder(options.model, config)
     if config.get("class") != MixtureDensityEstimator.__name__:
         raise ValueError(
             f"{options.model} holds a model of a column given others, a {config.get('class')}, which has no rows to "
             "sample: use `mixtura predict`, or fit the table without --target."
         )
-    model = MixtureDensityEstimator.load(options.model).set_params(random_state=options.seed)
+    model = MixtureDensityEstimator.from_state(options.model, config, tensors).set_params(random_state=options.seed)
     names = getattr(model, "feature_names_in_", [f"column {d + 1}" for d in range(model.n_features_in_)])
     rows = model.sample(options.rows)
     write_table(require("polars", "Writing tables").DataFrame(rows, schema=list(names)), out)

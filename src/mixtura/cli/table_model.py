@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from mixtura.datasets import TableEncoder
-from mixtura.estimators import MixtureDensityRegressor
+from mixtura.estimators import MixtureAutoencoder, MixtureDensityRegressor
 from mixtura.estimators.storage import read_model, write_model
 
-__all__ = ["TableModel"]
+__all__ = ["TableModel", "refuse_autoencoder"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class TableModel:
             FileNotFoundError: where there is no such file.
             ValueError: where the file is broken, or holds a density, or a model without a table.
         """
-        config, _ = read_model(path)
+        config, tensors = read_model(path)
+        refuse_autoencoder(path, config)
         if config.get("class") != MixtureDensityRegressor.__name__:
             raise ValueError(
                 f"{path} holds the density of whole rows, a {config.get('class')}, which predicts no column: use "
@@ -45,5 +46,12 @@ class TableModel:
                 f"{path} was saved from Python, without the columns of a table: "
                 f"use {config.get('class')}.load in Python."
             )
-        regressor = MixtureDensityRegressor.load(path)
+        regressor = MixtureDensityRegressor.from_state(path, config, tensors)
         return cls(regressor, TableEncoder.from_dict(config["table"]["columns"]), config["table"]["targets"])
+
+
+def refuse_autoencoder(path: str | Path, config: dict[str, Any]) -> None:
+    """Raise a ValueError where a model file holds an autoencoder, which no command uses."""
+    name = MixtureAutoencoder.__name__
+    if config.get("class") == name:
+        raise ValueError(f"{path} holds an autoencoder: use {name}.load in Python.")

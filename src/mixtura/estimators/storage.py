@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ __all__ = ["StoredEstimator", "part", "read_model", "write_model"]
 
 _FORMAT = "mixtura"
 _VERSION = 1
+_SEQUENCES = {"hidden", "image_shape"}
+"""Parameters that are tuples of whole numbers, or None."""
 
 
 def write_model(path: str | Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -83,17 +86,14 @@ class StoredEstimator(BaseEstimator):
             FileNotFoundError: where there is no such file.
             ValueError: where the file is broken or holds something else.
         """
-        config, tensors = read_model(path)
-        try:
-            return cls.from_state(config, tensors)
-        except (KeyError, RuntimeError, TypeError) as error:
-            raise ValueError(f"{path} does not hold a {cls.__name__} of this version of mixtura: {error}.") from error
+        return cls.from_state(path, *read_model(path))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return the fitted model as a configuration that JSON can hold, and tensors by name."""
         check_is_fitted(self)
         params = self.get_params() | {"checkpoint": None, "verbose": False}
-        params["hidden"] = [int(h) for h in params["hidden"]]
+        for name in _SEQUENCES & params.keys():
+            params[name] = None if params[name] is None else [int(h) for h in params[name]]
         if not isinstance(params["random_state"], int | None):
             params["random_state"] = None
         names = getattr(self, "feature_names_in_", None)
@@ -108,16 +108,24 @@ class StoredEstimator(BaseEstimator):
         }, tensors
 
     @classmethod
-    def from_state(cls, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
-        """Return the model that :meth:`to_state` described."""
-        if config["class"] != cls.__name__:
-            raise TypeError(f"it holds a {config['class']}")
-        self = cls(**config["params"] | {"hidden": tuple(config["params"]["hidden"])})
-        self.n_features_in_ = config["n_features_in_"]
-        if config["feature_names_in_"] is not None:
-            self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
-        self.history_ = History([Epoch(**e) for e in config["epochs"]], config["best_epochs"])
-        self._restore(config, tensors)
+    def from_state(cls, path: str | Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """Return the model that :meth:`to_state` described, and :func:`read_model` read from a file.
+
+        Raises:
+            ValueError: where it is another model; it names the file.
+        """
+        try:
+            if config["class"] != cls.__name__:
+                raise TypeError(f"it holds a {config['class']}")
+            params = config["params"]
+            self = cls(**params | {name: _tuple(params[name]) for name in _SEQUENCES & params.keys()})
+            self.n_features_in_ = config["n_features_in_"]
+            if config["feature_names_in_"] is not None:
+                self.feature_names_in_ = np.array(config["feature_names_in_"], dtype=object)
+            self.history_ = History([Epoch(**e) for e in config["epochs"]], config["best_epochs"])
+            self._restore(config, tensors)
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise ValueError(f"{path} does not hold a {cls.__name__} of this version of mixtura: {error}.") from error
         return self
 
     def _learnt(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -132,6 +140,10 @@ class StoredEstimator(BaseEstimator):
 def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """Return the tensors whose names start with ``name.``, under the rest of their names."""
     return {k.removeprefix(name + "."): v for k, v in tensors.items() if k.startswith(name + ".")}
+
+
+def _tuple(values: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if values is None else tuple(values)
 
 
 def _plain(value: Any) -> Any:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from mixtura.distributions import CauchyMixture, Covariance, Diagonal, Full, GaussianMixture, Isotropic
+from mixtura.distributions import (
+    CauchyMixture,
+    Covariance,
+    Diagonal,
+    Full,
+    GaussianMixture,
+    Isotropic,
+    LaplaceMixture,
+)
+from mixtura.hilbert.families import smoothed_laplace_form
+from mixtura.hilbert.form import Form
 from mixtura.hilbert.inner import exact_log_inner
-from mixtura.hilbert.table import common_dtype
+from mixtura.hilbert.table import closed_form, common_dtype
 
 __all__ = ["cauchy_schwarz_divergence", "kernel_mean_discrepancy", "l2_distance"]
 
@@ -69,32 +80,36 @@ def l2_distance(p: Distribution, q: Distribution) -> Tensor:
 
 
 def kernel_mean_discrepancy(
-    p: GaussianMixture | CauchyMixture, q: GaussianMixture | CauchyMixture, variance: float | Tensor
+    p: GaussianMixture | CauchyMixture | LaplaceMixture,
+    q: GaussianMixture | CauchyMixture | LaplaceMixture,
+    variance: float | Tensor,
 ) -> Tensor:
     r"""Return the maximum mean discrepancy of p and q for the kernel of their family, shape ``(*B)``.
 
     ``‖∫ k(·, x) (p(x) - q(x)) dx‖`` in the Hilbert space of the kernel, normalised to ``k(x, x) = 1``, so the result
-    lies between 0 and √2 in any dimension. Its square is ``∫∫ k(x, y) (p - q)(x) (p - q)(y) dx dy``: the square of
-    :func:`l2_distance` of p and q convolved with the root of k. That is exact where the family is closed under it:
+    lies between 0 and √2 in any dimension. As a function of x, k is a density of the family of p and q, but for a
+    factor. The square of the result is ``∫∫ k(x, y) (p - q)(x) (p - q)(y) dx dy``: that of :func:`l2_distance` of p and
+    q convolved with the root of k, where that stays in the family, and else the density of a sum of three.
 
-    ========  =======================================  ==========================
-    family    k(x, y)                                  what its root adds
-    ========  =======================================  ==========================
-    Gaussian  ``exp(-‖x - y‖² / 2v)``                  ``v/2`` to every variance
-    Cauchy    ``(1 + ‖x - y‖² / v)^(-(D + 1)/2)``      ``√v / 2`` to every scale
-    ========  =======================================  ==========================
+    ========  =======================================  =============================================
+    family    k(x, y)                                  what is added
+    ========  =======================================  =============================================
+    Gaussian  ``exp(-‖x - y‖² / 2v)``                  ``v/2`` to every variance, by the root of k
+    Cauchy    ``(1 + ‖x - y‖² / v)^(-(D + 1)/2)``      ``√v / 2`` to every scale, by the root of k
+    Laplace   ``exp(-Σ_d |x_d - y_d| / √v)``           a third variable, of scale ``√v``, to each pair
+    ========  =======================================  =============================================
 
-    The mixtures are integrated exactly: nothing is sampled. The gradient at p = q is zero. No kernel does this for
-    Laplace or von Mises mixtures: what they are convolved with leaves the family, and the double integral has no form
-    that holds where scales meet (Laplace) or none but a series (von Mises). :func:`l2_distance` compares those.
+    The mixtures are integrated exactly: nothing is sampled. The gradient at p = q is zero. Of von Mises mixtures the
+    double integral is nothing but a series: :func:`l2_distance` compares those.
 
     Args:
-        p: Gaussian or Cauchy mixture, batch shape ``*B``.
+        p: Gaussian, Cauchy or Laplace mixture, batch shape ``*B``.
         q: mixture of the same family in the same space; batch shapes broadcast.
-        variance: v of the kernel in squared units of x, positive.
+        variance: v of the kernel in squared units of x, positive: of the Gaussian density its variance, of the Cauchy
+            and the Laplace density its squared scale.
 
     Raises:
-        TypeError: where p and q are not both Gaussian or both Cauchy mixtures.
+        TypeError: where p and q are not both Gaussian, both Cauchy or both Laplace mixtures.
         ValueError: where v is not positive, p and q live in different spaces or their batches do not broadcast.
 
     Source:
@@ -109,16 +124,22 @@ def kernel_mean_discrepancy(
         >>> kernel_mean_discrepancy(p, q, variance=0.5).square()  # 2 - 2 exp(-1)
         tensor(1.2642)
     """
-    if not any(isinstance(p, family) and isinstance(q, family) for family in (GaussianMixture, CauchyMixture)):
+    families = (GaussianMixture, CauchyMixture, LaplaceMixture)
+    if not any(isinstance(p, family) and isinstance(q, family) for family in families):
         raise TypeError(
-            f"p is a {type(p).__name__} and q is a {type(q).__name__}: a kernel mean discrepancy is exact for two "
-            "of GaussianMixture or two of CauchyMixture. Two mixtures of any other family have l2_distance and "
-            "cauchy_schwarz_divergence."
+            f"p is a {type(p).__name__} and q is a {type(q).__name__}: a kernel mean discrepancy is exact for two of "
+            "GaussianMixture, two of CauchyMixture or two of LaplaceMixture. Two mixtures of any other family have "
+            "l2_distance and cauchy_schwarz_divergence."
         )
     v = torch.as_tensor(variance, dtype=torch.float64, device=p.loc.device)
     if v.dim() > 0 or not bool(v > 0) or not bool(torch.isfinite(v)):
         raise ValueError(f"variance of the kernel must be one positive finite number, got {variance}.")
     D = p.event_shape.numel()
+    if isinstance(p, LaplaceMixture):
+        log_scale = 0.5 * D * (4 * v).log()
+        found = _distance(p, q, log_scale, lambda a, b: smoothed_laplace_form(closed_form(a, b), v.sqrt()))
+        return found.to(common_dtype(p, q))
+    assert not isinstance(q, LaplaceMixture)
     if isinstance(p, GaussianMixture):
         log_peak = -0.5 * D * (2 * math.pi * v).log()
     else:
@@ -132,13 +153,20 @@ def _angle(log_pq: Tensor, log_pp: Tensor, log_qq: Tensor) -> Tensor:
     return delta + (-delta).clamp_min(0).detach()
 
 
-def _distance(p: Distribution, q: Distribution, log_scale: Tensor | float) -> Tensor:
+def _distance(
+    p: Distribution,
+    q: Distribution,
+    log_scale: Tensor | float,
+    find: Callable[[Distribution, Distribution], Form] = closed_form,
+) -> Tensor:
     """Return ``e^(log_scale / 2) ‖p - q‖`` in float64, zero with gradient zero where p = q.
+
+    The norm is that of the inner product whose form ``find`` returns.
 
     With Δ = log <p,p> - log <q,q>, ``(‖p‖ - ‖q‖)² = 4 ‖p‖ ‖q‖ sinh²(Δ/4)``; a Δ that would overflow takes the larger
     norm as the unit instead.
     """
-    log_pq, log_pp, log_qq = (exact_log_inner(a, b) + log_scale for a, b in ((p, q), (p, p), (q, q)))
+    log_pq, log_pp, log_qq = (exact_log_inner(a, b, find) + log_scale for a, b in ((p, q), (p, p), (q, q)))
     delta = _angle(log_pq, log_pp, log_qq)
     ratio = log_pp - log_qq
     near = ratio.abs() < 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -119,15 +120,24 @@ def log_norm(p: Distribution) -> Tensor:
     return log_inner(p, p)
 
 
-def exact_log_inner(p: Distribution, q: Distribution) -> Tensor:
-    """Return ``log <p, q>`` in float64, whatever the dtype of p and q, for differences of such logs."""
+def exact_log_inner(
+    p: Distribution, q: Distribution, find: Callable[[Distribution, Distribution], Form] = closed_form
+) -> Tensor:
+    """Return ``log <p, q>`` in float64, whatever the dtype of p and q, for differences of such logs.
+
+    Args:
+        p: mixture of N components.
+        q: mixture of M components.
+        find: what returns the form of p and q: that of another bilinear function, symmetric in them, gives its log.
+    """
     find_form(p, q)
     if p is q:
-        form = closed_form(p, p)
+        form = find(p, p)
         return log_square(form, _rows(p, form))
     if _grows(p) and not _grows(q):
         p, q = q, p  # the sweep over p gives the gradient of q for nothing
-    return torch.logsumexp(log_weights(q) + exact_log_columns(p, q), -1)
+    form = find(p, q)
+    return torch.logsumexp(log_weights(q) + log_columns(form, _rows(p, form)), -1)
 
 
 def exact_log_columns(p: Distribution, q: Distribution) -> Tensor:
