@@ -32,7 +32,7 @@ def main() -> None:
     folder = os.environ.get("MIXTURA_DATA")
     if folder is None:
         sys.exit("set MIXTURA_DATA to the folder that holds uci_NAME.npz")
-    print("set        split      NLL without mode     CRPS     RMSE marginal NLL octaves best epoch     s")
+    print("set        split      NLL without mode     CRPS     RMSE marginal NLL roughness best epoch     s")
     for name in options.sets:
         data = np.load(Path(folder) / f"uci_{name}.npz")
         rows = []
@@ -52,7 +52,7 @@ def main() -> None:
             rows.append((nll, without, score, rmse))
             print(
                 f"{name:10} {split:5} {nll:8.3f} {without:12.3f} {score:8.4g} {rmse:8.4g} {marginal:12.3f} "
-                f"{model.octaves_:7} {model.history_.best_epoch:10} {seconds:5.0f}",
+                f"{model.roughness_:9} {model.history_.best_epoch:10} {seconds:5.0f}",
                 flush=True,
             )
         mean, error = np.mean(rows, 0), np.std(rows, 0) / np.sqrt(len(rows))

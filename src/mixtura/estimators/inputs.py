@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-__all__ = ["OCTAVES", "Inputs"]
+__all__ = ["ROUGHNESS", "Inputs"]
 
 Array = NDArray[np.float64]
 _FAR = 10.0
@@ -16,25 +16,27 @@ _TAIL = 3.0
 """A quantile-normalised input is cut here, which is where 1 in 700 of a normal sample lies."""
 _LARGEST = 1e150
 """What is larger cannot be squared."""
-OCTAVES = (2, 5)
-"""Few waves, or many: the shortest has a wavelength of all rows, or of an eighth of them."""
+ROUGHNESS = (0.25, 0.5, 0.75)
+"""Views to choose from: for targets that are smooth in the inputs, and for such as step and ripple."""
+_OCTAVES = 5
+"""Of the waves: the shortest has a wavelength of an eighth of the rows."""
 
 
 class Inputs:
     r"""Give every column in three views, side by side: standardised, mapped through its quantiles to a normal
     distribution, and as waves of its quantile u in [0, 1].
 
-    The first keeps distances, the second resolves skewed and clustered columns. The waves ``2^-(k+1) sin(2^k π u)`` and
-    ``2^-(k+1) cos(2^k π u)``, k < O, let a network follow steps and ripples that it would learn late or never from the
-    other two (Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep learning"); as their
-    amplitude falls, short waves are learnt after long ones. A smooth target is learnt better without the short ones.
+    The first keeps distances, the second resolves skewed and clustered columns. The waves ``ρ^(k+1) sin(2^k π u)`` and
+    ``ρ^(k+1) cos(2^k π u)``, k = 0 .. 4, let a network follow steps and ripples that it would learn late or never from
+    the other two (Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep learning"). The smaller
+    their amplitude, the later short waves are learnt: the roughness ρ says what kind of function is expected.
 
     Args:
-        octaves: O, the number of wavelengths, each half of the one before.
+        roughness: ρ.
     """
 
-    def __init__(self, octaves: int = OCTAVES[-1]) -> None:
-        self.octaves = octaves
+    def __init__(self, roughness: float = 0.5) -> None:
+        self.roughness = roughness
         self._standard = StandardScaler()
         self._quantile = QuantileTransformer(output_distribution="normal", subsample=100_000, random_state=0)
 
@@ -57,14 +59,14 @@ class Inputs:
     @property
     def width(self) -> int:
         """Number of inputs that a network gets."""
-        return (2 + 2 * self.octaves) * self._standard.n_features_in_
+        return (2 + 2 * _OCTAVES) * self._standard.n_features_in_
 
     def transform(self, X: Array) -> Array:
-        """Return the views side by side, shape (n, (2 + 2 O) d)."""
+        """Return the views side by side, shape (n, width)."""
         near = np.clip(self._standard.transform(X), -_FAR, _FAR)
         normal = np.clip(self._quantile.transform(X), -_TAIL, _TAIL)
         angle = np.pi * ndtr(normal)
-        waves = [f(2**k * angle) / 2 ** (k + 1) for f in (np.sin, np.cos) for k in range(self.octaves)]
+        waves = [self.roughness ** (k + 1) * f(2**k * angle) for f in (np.sin, np.cos) for k in range(_OCTAVES)]
         return np.hstack([near, normal, *waves])
 
     def state(self) -> dict[str, Array]:
@@ -74,13 +76,13 @@ class Inputs:
             "scale": np.asarray(self._standard.scale_),
             "quantiles": self._quantile.quantiles_,
             "references": self._quantile.references_,
-            "octaves": np.array(self.octaves),
+            "roughness": np.array(self.roughness),
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Array]) -> Inputs:
         """Return the inputs that had this state."""
-        self = cls(int(state["octaves"]))
+        self = cls(float(state["roughness"]))
         self._standard.mean_, self._standard.scale_ = state["mean"], state["scale"]
         self._quantile.quantiles_, self._quantile.references_ = state["quantiles"], state["references"]
         for transformer in (self._standard, self._quantile):

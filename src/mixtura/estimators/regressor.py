@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from torch import Tensor, nn
+from torch import Tensor
 
 from mixtura.distributions import AtomMixture, HighestDensityRegion, Mixture, pool
 from mixtura.distributions.regions import find_region
-from mixtura.estimators.inputs import OCTAVES, Array, Inputs
+from mixtura.estimators.inputs import ROUGHNESS, Array, Inputs
 from mixtura.estimators.predictions import Variances, quantiles, variances
 from mixtura.estimators.storage import StoredEstimator, part
 from mixtura.estimators.targets import Targets, winsorized
@@ -51,8 +51,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
 
     Several networks train side by side, each with a part of the rows held back to choose its best epoch; their
     predictions are pooled into one mixture. Inputs are seen standardised, quantile-normalised and as waves of their
-    quantiles, side by side; whether short waves help is found out first, by a fifth of a training. Targets are
-    standardised inside, and everything is reported in the target's own units.
+    quantiles, side by side; how strong the short waves should be is found out first, by a fifth of a training. Targets
+    are standardised inside, and everything is reported in the target's own units.
 
     Args:
         components: number of components K of each network; ``"auto"`` compares 1, 2, 3, 5, 10 and 20 by
@@ -92,7 +92,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         network_: the trained networks, one :class:`~mixtura.nn.MDN` with members, in float64, on the CPU.
         targets_: location, scale and grid of the targets, shape (T,) each.
         history_: the :class:`~mixtura.training.History` of the training, losses in nats in the target's own units.
-        octaves_: wavelengths of the waves that were chosen: 2, or 5.
+        roughness_: ρ of the inputs' waves, as it was chosen: .25, .5 or .75.
         health_: the :class:`~mixtura.training.ComponentHealth` of the training rows: which components are used, which
             are as narrow as they may be, and, printed, what to do about it.
         levels_: after ``calibrate``, the :class:`~mixtura.metrics.ConformalLevels`.
@@ -212,10 +212,10 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         return self
 
     @property
-    def octaves_(self) -> int:
-        """Wavelengths of the waves that were chosen for the inputs."""
+    def roughness_(self) -> float:
+        """ρ of the inputs' waves, as it was chosen."""
         check_is_fitted(self)
-        return self._inputs.octaves
+        return self._inputs.roughness
 
     def predict_dist(self, X: ArrayLike) -> Any:
         """Return p(y|x) for every row of X as one batched mixture in the target's units.
@@ -375,18 +375,18 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
     def _chosen_inputs(
         self, X: Array, y: Tensor, weight: Tensor, start: Tensor, plan: RegressionPlan, seed: int
     ) -> Inputs:
-        """Return inputs with few waves, or with many where those serve the likelihood of rows that are held back."""
-        inputs = [Inputs(octaves).fit(X) for octaves in OCTAVES]
+        """Return inputs whose waves serve the likelihood of rows that are held back."""
+        inputs = [Inputs(roughness).fit(X) for roughness in ROUGHNESS]
         if len(X) < _LEAST_ROWS or self.loss != "likelihood":
             return inputs[0]
-        width, components = inputs[-1].width, _PILOT if self.components == "auto" else self.components
+        components = _PILOT if self.components == "auto" else self.components
 
         def build(members: int) -> MDN:
-            network = self._network(width, components, members)
+            network = self._network(inputs[0].width, components, members)
             network.head.initialize(start)
             return network
 
-        views = [nn.functional.pad(self._tensor(i.transform(X)), (0, width - i.width)) for i in inputs]
+        views = [self._tensor(i.transform(X)) for i in inputs]
         folds = min(self.ensemble, _VIEW_FOLDS)
         return inputs[select_view(build, views, y, weight, plan, folds=folds, seed=seed, verbose=self.verbose)]
 
