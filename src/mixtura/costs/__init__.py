@@ -1,6 +1,7 @@
 """The costs: each compares data p with a model q and returns a value, a bound and the gap between them."""
 
 from mixtura.costs.bound import Bound, Reading
+from mixtura.costs.coded import conditional_on_codes
 from mixtura.costs.conditional import conditional
 from mixtura.costs.likelihood import likelihood
 from mixtura.costs.module import COSTS, SAMPLED, Cost
@@ -18,6 +19,7 @@ __all__ = [
     "bures",
     "choose_reading",
     "conditional",
+    "conditional_on_codes",
     "likelihood",
     "matrix_matrix",
     "nuclear_norm",

@@ -90,10 +90,10 @@ class Bound:
 
     @cached_property
     def standard_error(self) -> Tensor:
-        """Standard error of the divergence over samples of p and q.
+        """Standard error of the divergence over samples of p and q; of a bound over draws of codes, that of its gap.
 
         Raises:
-            ValueError: in the finite reading, where nothing is random.
+            ValueError: in the finite reading of mixtures, where nothing is random.
         """
         if self.find_standard_error is None:
             raise ValueError('only the sampled reading has a standard error: pass reading="sampled".')

@@ -4,47 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from mixtura.distributions import GaussianMixture, Isotropic
+from mixtura.distributions import GaussianMixture
+from mixtura.nn.centers import Centers, image_head, image_trunk, vector_trunk
 
 __all__ = ["FreeCenters", "MixtureGenerator", "even_normal"]
 
 
-class _Centers(nn.Module):
-    """Hold the variance of the centers, which a schedule may set or training may learn."""
-
-    log_variance: Tensor
-
-    def __init__(self, variance: float, learn_variance: bool) -> None:
-        super().__init__()
-        _check_variance(variance)
-        log_variance = torch.tensor(math.log(variance), dtype=torch.float64)
-        if learn_variance:
-            self.log_variance = nn.Parameter(log_variance)
-        else:
-            self.register_buffer("log_variance", log_variance)
-
-    @property
-    def variance(self) -> float:
-        """Variance of every component, in squared units of x."""
-        return math.exp(self.log_variance.item())
-
-    @variance.setter
-    def variance(self, variance: float) -> None:
-        _check_variance(variance)
-        with torch.no_grad():
-            self.log_variance.fill_(math.log(variance))
-
-    def _mixture(self, logits: Tensor, centers: Tensor) -> GaussianMixture:
-        variance = self.log_variance.exp()
-        return GaussianMixture(logits, centers, Isotropic(variance), validate_args=False)
-
-
-class FreeCenters(_Centers):
+class FreeCenters(Centers):
     """Hold M centers that are parameters themselves: with a cost, a quantiser of a data set.
 
     Args:
@@ -82,7 +52,7 @@ class FreeCenters(_Centers):
         return self._mixture(self.logits, self.centers)
 
 
-class MixtureGenerator(_Centers):
+class MixtureGenerator(Centers):
     """Map noise to centers: every draw of n noise vectors is a mixture of n components.
 
     Args:
@@ -128,9 +98,9 @@ class MixtureGenerator(_Centers):
             )
         D = math.prod(shape)
         if len(shape) == 1:
-            self.trunk, self.head = _vector_trunk(noise_features, hidden), nn.Linear(hidden[-1], D)
+            self.trunk, self.head = vector_trunk(noise_features, hidden), nn.Linear(hidden[-1], D)
         else:
-            self.trunk, self.head = _image_trunk(noise_features, hidden), _image_head(hidden, shape)
+            self.trunk, self.head = image_trunk(noise_features, hidden), image_head(hidden, shape)
         width = hidden[-1] if len(shape) == 1 else hidden[-2]
         self.weight_head = nn.Linear(width, 1) if learn_weights else None
 
@@ -181,45 +151,3 @@ def even_normal(n: int, d: int, device: torch.device | None = None) -> Tensor:
     shift = torch.rand(d, dtype=torch.float64, device=device)
     u = (torch.arange(n, dtype=torch.float64, device=device).unsqueeze(-1) * steps + shift) % 1
     return torch.special.ndtri(u.clamp(1e-9, 1 - 1e-9)).to(torch.get_default_dtype())
-
-
-def _check_variance(variance: float) -> None:
-    if not 0 < variance < math.inf:
-        raise ValueError(f"variance must be positive and finite, got {variance}.")
-
-
-def _vector_trunk(noise_features: int, hidden: Sequence[int]) -> nn.Sequential:
-    """Return rectified layers: piecewise linear maps jump between modes within a little noise, smooth ones do not.
-
-    The first layer starts three times as wide as usual, with folds all over the noise.
-    """
-    widths = (noise_features, *hidden)
-    layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
-    with torch.no_grad():
-        for parameter in layers[0].parameters():
-            parameter.mul_(3)
-    return nn.Sequential(*(module for layer in layers for module in (layer, nn.ReLU())))
-
-
-def _image_trunk(noise_features: int, hidden: Sequence[int]) -> nn.Sequential:
-    widths = (noise_features, *hidden[:-1])
-    return nn.Sequential(*(m for a, b in pairwise(widths) for m in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())))
-
-
-def _image_head(hidden: Sequence[int], shape: Sequence[int]) -> nn.Sequential:
-    """Return two transposed convolutions that double a feature map each (Radford, Metz & Chintala 2016)."""
-    (C, H, W), (width, channels) = shape, hidden[-2:]
-    h, w = H // 4, W // 4
-    half = max(1, channels // 2)
-    return nn.Sequential(
-        nn.Linear(width, channels * h * w),
-        nn.BatchNorm1d(channels * h * w),
-        nn.ReLU(),
-        nn.Unflatten(1, (channels, h, w)),
-        nn.ConvTranspose2d(channels, half, 4, stride=2, padding=1),
-        nn.BatchNorm2d(half),
-        nn.ReLU(),
-        nn.ConvTranspose2d(half, C, 4, stride=2, padding=1),
-        nn.Sigmoid(),
-        nn.Flatten(),
-    )

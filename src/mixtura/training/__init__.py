@@ -1,5 +1,6 @@
 """One loop for every model of the library."""
 
+from mixtura.training.coding import AutoencoderPlan, CodeCost, fit_autoencoder, plan_autoencoder
 from mixtura.training.folds import Folds
 from mixtura.training.generation import GeneratorPlan, fit_generator, plan_generator
 from mixtura.training.health import ComponentHealth, component_health
@@ -9,6 +10,7 @@ from mixtura.training.progress import progress
 from mixtura.training.randomness import isolated_seed
 from mixtura.training.regression import RegressionLoss, RegressionPlan, fit_networks
 from mixtura.training.threads import fitting_threads
+from mixtura.training.tracker import BoundTracker, TrackedBound, code_bound
 from mixtura.training.variance import (
     Annealing,
     kernel_variance,
@@ -19,6 +21,9 @@ from mixtura.training.variance import (
 
 __all__ = [
     "Annealing",
+    "AutoencoderPlan",
+    "BoundTracker",
+    "CodeCost",
     "ComponentHealth",
     "Epoch",
     "Folds",
@@ -27,9 +32,12 @@ __all__ = [
     "Loss",
     "RegressionLoss",
     "RegressionPlan",
+    "TrackedBound",
+    "code_bound",
     "component_health",
     "evaluate",
     "fit",
+    "fit_autoencoder",
     "fit_generator",
     "fit_networks",
     "fitting_threads",
@@ -37,6 +45,7 @@ __all__ = [
     "kernel_variance",
     "likelihood_variance",
     "median_variance",
+    "plan_autoencoder",
     "plan_generator",
     "progress",
     "silverman_variance",
