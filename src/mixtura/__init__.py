@@ -13,7 +13,7 @@ from mixtura.distributions import (
     Precision,
     VonMisesMixture,
 )
-from mixtura.estimators import MixtureDensityEstimator, MixtureDensityRegressor
+from mixtura.estimators import MixtureAutoencoder, MixtureDensityEstimator, MixtureDensityRegressor
 
 __all__ = [
     "AtomMixture",
@@ -24,6 +24,7 @@ __all__ = [
     "Isotropic",
     "LaplaceMixture",
     "LowRank",
+    "MixtureAutoencoder",
     "MixtureDensityEstimator",
     "MixtureDensityRegressor",
     "Precision",

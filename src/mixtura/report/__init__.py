@@ -1,5 +1,6 @@
 """Reports: one HTML file each, to be opened from disk."""
 
+from mixtura.report.autoencoder import AutoencoderScores, autoencoder_chapter, autoencoder_report
 from mixtura.report.density import DensityScores, density_chapter, density_report
 from mixtura.report.experiment import experiment_chapter, experiment_report
 from mixtura.report.page import chapter, check_folder, page, paragraph, write_page
@@ -7,9 +8,12 @@ from mixtura.report.regression import regression_chapter, regression_report
 from mixtura.report.scores import Score, Scores
 
 __all__ = [
+    "AutoencoderScores",
     "DensityScores",
     "Score",
     "Scores",
+    "autoencoder_chapter",
+    "autoencoder_report",
     "chapter",
     "check_folder",
     "density_chapter",

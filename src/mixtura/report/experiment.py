@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.experiments import Cell, Curves, Picture, Record, Scatter, Sheet, Table
+from mixtura.experiments import Cell, Curves, Paths, Picture, Record, Scatter, Sheet, Table
 from mixtura.report.page import definitions, page, paragraph, picture, remarks, section, table, write_page
 from mixtura.report.style import BASELINE, GRID, MODEL, MUTED, TRUTH, canvas, styled
 
@@ -69,6 +69,8 @@ def _draw(p: Picture) -> Figure:
             _scatter(ax, panel)
         elif isinstance(panel, Curves):
             _curves(ax, panel)
+        elif isinstance(panel, Paths):
+            _paths(ax, panel)
         else:
             _sheet(ax, panel)
     for ax in axes[len(p.panels) :]:
@@ -77,13 +79,16 @@ def _draw(p: Picture) -> Figure:
     return figure
 
 
-def _height(panel: Scatter | Curves | Sheet, width: float) -> float:
+def _height(panel: Scatter | Curves | Sheet | Paths, width: float) -> float:
     if isinstance(panel, Sheet):
         n, H, W = panel.images.shape[:3]
         columns = min(panel.columns, n)
         return 0.35 + width * math.ceil(n / columns) * H / (columns * W)
     if isinstance(panel, Curves):
         return 0.25 + min(max(0.7 * width, 2.4), 3.6)
+    if isinstance(panel, Paths):
+        wide, high = np.ptp(panel.frame, axis=0)
+        return 0.25 + width * high / wide
     shown = panel.points if panel.reference is None else panel.reference
     wide, high = np.ptp(shown[:, :2], axis=0)
     return 0.25 + width * min(max(high / max(wide, 1e-12), 0.4), 1.2)
@@ -109,6 +114,17 @@ def _scatter(ax: Axes, panel: Scatter) -> None:
 def _size(points: NDArray[Any]) -> float:
     """Return the size of a marker: few points are drawn large enough to be seen."""
     return min(max(3.0, 1000 / max(len(points), 1)), 16.0)
+
+
+def _paths(ax: Axes, panel: Paths) -> None:
+    values = np.ones(len(panel.paths)) if panel.values is None else np.asarray(panel.values, dtype=float)
+    shade = np.ones_like(values) if np.ptp(values) == 0 else (values - values.min()) / np.ptp(values)
+    for i in np.argsort(shade):
+        alpha = 0.08 + 0.92 * shade[i] ** 2
+        ax.plot(*panel.paths[i].T, color=MODEL, alpha=alpha, linewidth=1, marker="o", markersize=2.5)
+    ax.plot(*panel.target, color=TRUTH, marker="x", markersize=8, markeredgewidth=2, zorder=5)
+    (left, low), (right, high) = panel.frame
+    ax.set(xlim=(left, right), ylim=(low, high), xticks=[], yticks=[], aspect="equal")
 
 
 def _curves(ax: Axes, panel: Curves) -> None:
