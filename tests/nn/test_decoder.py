@@ -58,6 +58,38 @@ def test_centers_of_images_are_whole_images() -> None:
     assert int(brighter.sum()) == brighter[:, 1, 1].numel()
 
 
+@pytest.mark.parametrize("shape", [2, (1, 8, 8)])
+def test_a_code_is_folded_in_many_places(shape: Any) -> None:
+    """Also by a network in training: a normalised first layer would fold all its units at the mean of the codes."""
+    model = decoder(1, shape, hidden=(64, 64)).train()
+    codes = torch.linspace(-2, 2, 401).unsqueeze(-1)
+    first = nn.Sequential(*list(model.trunk)[:2])
+    on = first(codes) > 0
+    folds = (on[1:] != on[:-1]).any(1)  # between which codes any unit switches
+    assert int(folds.sum()) > 20
+
+
+def test_the_maps_of_a_center_are_its_own() -> None:
+    """Behind the features that all share, a gradient of one center's image meets no other's parameters."""
+    model = decoder(1, (3, 8, 8), centers=2, hidden=(16, 8))
+    first, last = (m for m in model.head.modules() if isinstance(m, nn.ConvTranspose2d))
+    model(CODES).loc[:, 1].square().sum().backward()
+    assert first.weight.grad is not None
+    assert last.weight.grad is not None
+    assert first.weight.shape == (8, 4, 4, 4)  # a fourth of the channels each
+    for gradient in (first.weight.grad[:, :2], last.weight.grad[:2]):
+        assert bool((gradient == 0).all())
+    for gradient in (first.weight.grad[:, 2:], last.weight.grad[2:]):
+        assert bool((gradient != 0).any())
+
+
+def test_weights_of_images_are_those_of_a_layer_over_the_root_of_its_width() -> None:
+    model = decoder(1, (1, 8, 8), centers=3, hidden=(16, 8))
+    assert model.weight_head is not None
+    by_hand = torch.log_softmax(model.weight_head(model.trunk(CODES)) / 4, -1)
+    torch.testing.assert_close(model(CODES).log_weights, by_hand)
+
+
 def test_noise_makes_any_number_of_centers_that_differ_and_weigh_alike() -> None:
     model = decoder(1, 2, centers=3, noise_features=2)
     assert model(CODES).components == 3

@@ -129,6 +129,26 @@ def test_more_centers_come_nearer_to_what_a_code_stands_for() -> None:
     assert ratios[1] > 0.92
 
 
+def test_centers_of_images_part_before_one_has_all_the_weight() -> None:
+    """One of eight bars is bright, and the code is mostly noise: many answers, of like weights, beat one."""
+    g = torch.Generator().manual_seed(0)
+    x = 0.1 * torch.rand(400, 8, 8, generator=g)
+    x[torch.arange(400), torch.randint(0, 8, (400,), generator=g)] += 0.8
+    x = x.flatten(1)
+    plan = plan_autoencoder(x)
+    ratios, effective = [], 0.0
+    for centers in (1, 8):
+        with isolated_seed(0):
+            model = EncoderMixtureDecoder((1, 8, 8), centers=centers, hidden=(32, 16), code_variance=4.0)
+        fit_autoencoder(model, x, plan, steps=100, learning_rate=1e-2)
+        ratios.append(float((-code_bound(model, x, plan.annealing.target).gap).exp()))
+        with torch.no_grad():
+            w = model(x).log_weights
+        effective = float((-(w.exp() * w).sum(-1)).exp().mean())
+    assert ratios[1] > ratios[0] + 0.02
+    assert effective > 3
+
+
 def spread(model: EncoderMixtureDecoder, x: Tensor) -> float:
     """Variance of the answers to one code, by their weights."""
     with torch.no_grad():

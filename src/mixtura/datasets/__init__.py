@@ -16,6 +16,7 @@ from mixtura.datasets.mechanics import (
 )
 from mixtura.datasets.posteriors import rejection_posterior
 from mixtura.datasets.series import DailySeries, YearSplit, walk_forward
+from mixtura.datasets.simulators import inverse_two_moons, two_moons, two_moons_log_prob, two_moons_posterior
 from mixtura.datasets.strokes import read_iam_strokes, read_iam_text, read_strokes, scale_strokes, stroke_scale
 from mixtura.datasets.tables import read_table, write_table
 from mixtura.datasets.toy import inverse_sine, inverse_sine_log_prob, inverse_sine_optimum
@@ -37,6 +38,7 @@ __all__ = [
     "inverse_sine",
     "inverse_sine_log_prob",
     "inverse_sine_optimum",
+    "inverse_two_moons",
     "read_cifar10",
     "read_iam_strokes",
     "read_iam_text",
@@ -54,6 +56,9 @@ __all__ = [
     "scale_strokes",
     "separated_gaussians",
     "stroke_scale",
+    "two_moons",
+    "two_moons_log_prob",
+    "two_moons_posterior",
     "walk_forward",
     "write_table",
 ]

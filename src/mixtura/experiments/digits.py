@@ -27,7 +27,9 @@ __all__ = [
     "learn_images",
     "plan_for",
     "read_digits",
+    "read_mnist",
     "sheet",
+    "small_digits",
 ]
 
 _JUDGED = 15_000
@@ -109,8 +111,8 @@ def read_digits(options: Options) -> Digits:
     if options.data is None:
         options.say("No folder of images is given (--data or MIXTURA_DATA): scikit-learn's digits, 8 x 8, are used.")
         return _small_digits(20 if options.quick else 40)
-    x, y = _shuffled(*_read_idx(options.data, "train"))
-    test, test_labels = _read_idx(options.data, "t10k")
+    x, y = _shuffled(*read_mnist(options.data, "train"))
+    test, test_labels = read_mnist(options.data, "t10k")
     judged = 3000 if options.quick else _JUDGED
     classifier = ImageClassifier(epochs=2 if options.quick else 6).fit(x[:judged], y[:judged])
     n = 1000 if options.quick else len(test)
@@ -156,9 +158,27 @@ def sheet(title: str, images: Tensor, side: int = 16) -> Sheet:
     return Sheet(title, images[: side * side, 0].numpy(), columns=side)
 
 
-def _small_digits(epochs: int) -> Digits:
+def small_digits() -> tuple[Tensor, Tensor]:
+    """Return scikit-learn's 1,797 digits in random order, shape ``(n, 1, 8, 8)`` in [0, 1], and their classes."""
     pixels, labels = load_digits(return_X_y=True)
-    x, y = _shuffled(torch.as_tensor(pixels).float().div(16).reshape(-1, 1, 8, 8), torch.as_tensor(labels))
+    return _shuffled(torch.as_tensor(pixels).float().div(16).reshape(-1, 1, 8, 8), torch.as_tensor(labels))
+
+
+def read_mnist(folder: Path, part: str) -> tuple[Tensor, Tensor]:
+    """Return the images of a part of MNIST, ``"train"`` or ``"t10k"``, and their classes.
+
+    Raises:
+        FileNotFoundError: where the folder lacks its files.
+    """
+    names = (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
+    images, labels = (_find(folder, name) for name in names)
+    x, y = read_idx_images(images, labels)
+    assert y is not None
+    return x, y
+
+
+def _small_digits(epochs: int) -> Digits:
+    x, y = small_digits()
     classifier = ImageClassifier(epochs).fit(x[:1000], y[:1000])
     return _digits("scikit-learn's digits, 8 x 8", x[:1000], x[1000:1400], y[1000:1400], x[1397:], classifier)
 
@@ -174,14 +194,6 @@ def _digits(
 ) -> Digits:
     right = (classifier.predict_proba(test).argmax(-1) == labels).double().mean().item()
     return Digits(name, train, test, others, classifier, right)
-
-
-def _read_idx(folder: Path, part: str) -> tuple[Tensor, Tensor]:
-    names = (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
-    images, labels = (_find(folder, name) for name in names)
-    x, y = read_idx_images(images, labels)
-    assert y is not None
-    return x, y
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["Cell", "Curves", "Options", "Picture", "Record", "Scatter", "Sheet", "Table"]
+__all__ = ["Cell", "Curves", "Options", "Paths", "Picture", "Record", "Scatter", "Sheet", "Table"]
 
 Cell = str | int | float | None
 
@@ -70,11 +70,26 @@ class Sheet:
 
 
 @dataclass(frozen=True)
+class Paths:
+    """Broken lines in the plane that should end at a point, in a frame that panels may share."""
+
+    title: str
+    paths: NDArray[Any]
+    """Corners, shape (n, P, 2)."""
+    target: NDArray[Any]
+    """Where they should end, shape (2,)."""
+    frame: NDArray[Any]
+    """Lower left and upper right corner of what is shown, shape (2, 2)."""
+    values: NDArray[Any] | None = None
+    """Of each path, shape (n,): the larger, the darker, and the later drawn."""
+
+
+@dataclass(frozen=True)
 class Picture:
     """Panels beside each other, with what they show."""
 
     caption: str
-    panels: Sequence[Scatter | Curves | Sheet]
+    panels: Sequence[Scatter | Curves | Sheet | Paths]
     columns: int = 3
 
 

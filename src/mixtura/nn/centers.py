@@ -68,20 +68,33 @@ def image_trunk(noise_features: int, hidden: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*(m for a, b in pairwise(widths) for m in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())))
 
 
-def image_head(hidden: Sequence[int], shape: Sequence[int]) -> nn.Sequential:
-    """Return two transposed convolutions that double a feature map each (Radford, Metz & Chintala 2016)."""
+def image_head(hidden: Sequence[int], shape: Sequence[int], centers: int = 1, slope: float = 1.0) -> nn.Sequential:
+    """Return two transposed convolutions that double a feature map each (Radford, Metz & Chintala 2016).
+
+    Several centers share the features at a quarter of the size; each has maps of its own from there on, else they are
+    too much alike to part. Pixels are logistic functions of ``slope`` times what the convolutions make.
+    """
     (C, H, W), (width, channels) = shape, hidden[-2:]
     h, w = H // 4, W // 4
-    half = max(1, channels // 2)
+    maps = centers * max(1, channels // (2 if centers == 1 else 4))
     return nn.Sequential(
         nn.Linear(width, channels * h * w),
         nn.BatchNorm1d(channels * h * w),
         nn.ReLU(),
         nn.Unflatten(1, (channels, h, w)),
-        nn.ConvTranspose2d(channels, half, 4, stride=2, padding=1),
-        nn.BatchNorm2d(half),
+        nn.ConvTranspose2d(channels, maps, 4, stride=2, padding=1),
+        nn.BatchNorm2d(maps),
         nn.ReLU(),
-        nn.ConvTranspose2d(half, C, 4, stride=2, padding=1),
-        nn.Sigmoid(),
+        nn.ConvTranspose2d(maps, centers * C, 4, stride=2, padding=1, groups=centers),
+        _Logistic(slope),
         nn.Flatten(),
     )
+
+
+class _Logistic(nn.Module):
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.slope * x)

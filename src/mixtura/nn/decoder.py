@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from mixtura.distributions import GaussianMixture
-from mixtura.nn.centers import Centers, image_head, image_trunk, vector_trunk
+from mixtura.nn.centers import Centers, image_head, vector_trunk
 
 __all__ = ["MixtureDecoder", "image_shape", "with_classes"]
+
+_SLOPE = 4.0
+"""Of the logistic function of pixels: a slope of one at the middle, so that images learn as fast as vectors."""
 
 
 class MixtureDecoder(Centers):
@@ -20,6 +23,9 @@ class MixtureDecoder(Centers):
     Without noise the last layer emits all K centers of a code at once, and their weights. With noise every center is
     made of the code and a draw of standard normal noise of its own: any number of centers, that weigh alike. One
     center and no noise is the decoder of a standard autoencoder.
+
+    Convolutions learn slower than their weights: a center that is a little better than the others would take all
+    weight before they part. So the logits of images' weights are those of a layer over the root of its width.
 
     Args:
         code_features: number of dimensions of y.
@@ -65,11 +71,11 @@ class MixtureDecoder(Centers):
         )
         inputs, outputs = code_features + classes + noise_features, 1 if noise_features else centers
         if len(self.shape) == 1:
-            self.trunk, self.head = vector_trunk(inputs, hidden), nn.Linear(hidden[-1], outputs * self.shape[0])
+            width, self.weight_speed = hidden[-1], 1.0
+            self.trunk, self.head = vector_trunk(inputs, hidden), nn.Linear(width, outputs * self.shape[0])
         else:
-            C, H, W = self.shape
-            self.trunk, self.head = image_trunk(inputs, hidden), image_head(hidden, (outputs * C, H, W))
-        width = hidden[-1] if len(self.shape) == 1 else hidden[-2]
+            width, self.weight_speed = hidden[-2], hidden[-2] ** -0.5
+            self.trunk, self.head = vector_trunk(inputs, hidden[:-1]), image_head(hidden, self.shape, outputs, _SLOPE)
         self.weight_head = nn.Linear(width, outputs) if outputs > 1 else None
 
     def forward(self, code: Tensor, labels: Tensor | None = None, centers: int | None = None) -> GaussianMixture:
@@ -95,7 +101,7 @@ class MixtureDecoder(Centers):
             noise = torch.randn(B, K, self.noise_features, dtype=code.dtype, device=code.device)
             inputs = torch.cat([inputs.unsqueeze(1).expand(B, K, -1), noise], -1).flatten(0, 1)
         h = self.trunk(inputs)
-        logits = h.new_zeros(B, K) if self.weight_head is None else self.weight_head(h)
+        logits = h.new_zeros(B, K) if self.weight_head is None else self.weight_speed * self.weight_head(h)
         return self._mixture(logits, self.head(h).reshape(B, K, D))
 
 
