@@ -140,12 +140,12 @@ def test_centers_of_images_part_before_one_has_all_the_weight() -> None:
     for centers in (1, 8):
         with isolated_seed(0):
             model = EncoderMixtureDecoder((1, 8, 8), centers=centers, hidden=(32, 16), code_variance=4.0)
-        fit_autoencoder(model, x, plan, steps=100, learning_rate=1e-2)
+        fit_autoencoder(model, x, plan, steps=60, learning_rate=1e-2)
         ratios.append(float((-code_bound(model, x, plan.annealing.target).gap).exp()))
         with torch.no_grad():
             w = model(x).log_weights
         effective = float((-(w.exp() * w).sum(-1)).exp().mean())
-    assert ratios[1] > ratios[0] + 0.02
+    assert ratios[1] > ratios[0] + 0.05
     assert effective > 3
 
 

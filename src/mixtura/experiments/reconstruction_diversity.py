@@ -84,8 +84,8 @@ def reconstruction_diversity(options: Options) -> Record:
         "One code, thirty answers",
         "Where a code is small, many X share it. A standard autoencoder answers with their mean, which may be like "
         "none of them; the mixture decoder of the second paper lists them. Both have the same layers and a code of one "
-        "dimension. Asked for: the best of 30 answers is at most half as far from the input as the standard "
-        "autoencoder's one on moons, and at least 25 % nearer on digits, while the answers are as near to real data.",
+        "dimension. Asked for: the best of 30 answers has at most half the squared error of the standard autoencoder "
+        "on moons and three quarters of it on digits, while the answers are as near to real data.",
         {
             "data": f"{_MOONS} samples of two moons with noise of sd 0.1 and as many others to judge by; "
             f"{len(images.train):,} digits of {shape} pixels, 400 others to judge by",
