@@ -46,8 +46,6 @@ _SCORED = 1024
 _LEAST = 1e-12
 """Variance of the answers, in squared units of what the network sees."""
 _VECTORS, _IMAGES = (128, 128), (256, 32)
-_IMAGE_RATE = 1e-2
-"""Convolutions want large steps."""
 
 
 class MixtureAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredEstimator):
@@ -75,7 +73,7 @@ class MixtureAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stor
             centers columns and divides all by one number.
         steps: of the optimiser, rounded up to whole passes over the data; None takes 1,500.
         batch_size: rows per step; None takes 256.
-        learning_rate: peak of the one-cycle rate; None takes 2e-3, or 1e-2 for images.
+        learning_rate: peak of the one-cycle rate; None takes 5e-3, or 1e-2 for images.
         validation_fraction: share of the rows held back for ``variance_``; 0 uses the training rows.
         device: of the training, as torch names it.
         checkpoint: file from which a killed ``fit`` goes on; ``bound_history_`` begins anew then.
@@ -181,7 +179,7 @@ class MixtureAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stor
             train,
             self.plan_,
             steps=self.steps,
-            learning_rate=_IMAGE_RATE if self.learning_rate is None and self.image_shape else self.learning_rate,
+            learning_rate=self.learning_rate,
             seed=seed,
             checkpoint=self.checkpoint,
             tracker=tracker,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mixtura.experiments.coding import CODE_VARIANCE, RATE, Coded, autoencoder_for, learn_code, moons
+from mixtura.experiments.coding import CODE_VARIANCE, Coded, autoencoder_for, learn_code, moons
 from mixtura.experiments.digits import read_mnist, small_digits
 from mixtura.experiments.record import Cell, Curves, Options, Picture, Record, Table
 from mixtura.experiments.vae import LikelihoodBounds, VariationalAutoencoder, fit_vae, likelihood_bounds
@@ -90,7 +90,7 @@ def bound_tracking(options: Options) -> Record:
             "64 pixels; MNIST, 784 pixels, where a folder is given",
             "seeds": f"{list(options.seeds)}, for larger codes than one the first {_FEWER}, for MNIST the first",
             "steps": _QUICK if options.quick else dict(_STEPS),
-            "cost": f"conditional, by fit_autoencoder: its batches of 256 and variances, peak rate {RATE}",
+            "cost": "conditional, by fit_autoencoder: its batches of 256, variances and rate",
             "network": "two layers of 128 in encoder and decoder",
             "variance of the codes' noise": f"{CODE_VARIANCE}, of codes with variance 1",
             "kernel's variance": {r.data: round(r.coded.variance, 4) for r in runs},

@@ -21,14 +21,12 @@ from mixtura.training import (
     plan_autoencoder,
 )
 
-__all__ = ["CODE_VARIANCE", "NOISELESS", "RATE", "Coded", "autoencoder_for", "learn_code", "moons"]
+__all__ = ["CODE_VARIANCE", "NOISELESS", "Coded", "autoencoder_for", "learn_code", "moons"]
 
 CODE_VARIANCE = 0.01
 """Of the noise on codes whose variance is one."""
 NOISELESS = 1e-8
 """Variance of the codes' noise of a standard autoencoder, as good as none."""
-RATE = 5e-3
-"""Peak rate: short trainings want larger steps than the default."""
 _DRAWS = 100
 """Codes in a look of the tracker."""
 
@@ -111,6 +109,6 @@ def learn_code(
     plan = plan_autoencoder(rows, cost, batch_size=batch_size)
     tracker = _TimedTracker(rows, plan.annealing.target, labels, draws=_DRAWS)
     start = time.process_time()
-    fit_autoencoder(model, rows, plan, labels=labels, steps=steps, learning_rate=RATE, seed=seed, tracker=tracker)
+    fit_autoencoder(model, rows, plan, labels=labels, steps=steps, seed=seed, tracker=tracker)
     seconds = time.process_time() - start - tracker.seconds
     return Coded(model, plan, tracker.history, seconds, tracker.seconds)

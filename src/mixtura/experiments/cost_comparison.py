@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mixtura.distributions import GaussianMixture
 from mixtura.experiments.answers import answers, best_error, different_answers, distance_apart, nearest_distance
-from mixtura.experiments.coding import CODE_VARIANCE, RATE, autoencoder_for, learn_code, moons
+from mixtura.experiments.coding import CODE_VARIANCE, autoencoder_for, learn_code, moons
 from mixtura.experiments.digits import small_digits
 from mixtura.experiments.record import Cell, Options, Picture, Record, Scatter, Table
 from mixtura.hilbert import log_inner
@@ -94,7 +94,7 @@ def cost_comparison(options: Options) -> Record:
             "steps": dict(steps) | {"with and without norm": short},
             "network": f"two layers of 128 (with and without norm: 64), code of one dimension, {_CENTERS} centers, "
             f"noise of variance {CODE_VARIANCE} on the codes",
-            "schedules": f"batches and variances of fit_autoencoder, peak rate {RATE}",
+            "schedules": "batches, variances and rate of fit_autoencoder",
             "without norm": "-2 log E <p, q> of the conditional cost, without log E <q, q>",
             "quick": options.quick,
         },
@@ -178,7 +178,7 @@ def fit_without_norm(model: EncoderMixtureDecoder, x: Tensor, *, steps: int, see
         [x[whole]],
         epochs=math.ceil(steps / batches),
         batch_size=B,
-        learning_rate=RATE,
+        learning_rate=5e-3,
         weight_decay=0.0,
         average_decay=0.99,
         seed=seed,
