@@ -173,3 +173,14 @@ def test_waves_are_as_strong_as_the_target_is_rough():
         for y in (smooth, ripples)
     ]
     assert fitted[0].roughness_ < fitted[1].roughness_ == 0.75
+
+
+def test_roughness_can_be_given():
+    rng = np.random.default_rng(1)
+    X = rng.uniform(size=(200, 1))
+    model = MixtureDensityRegressor(1, hidden=(8,), ensemble=1, epochs=2, roughness=0.6, random_state=0)
+    model.fit(X, np.sin(9 * X[:, 0]) + 0.1 * rng.standard_normal(200))
+    assert model.roughness_ == 0.6
+    for wrong in (-0.1, 1.1, "smooth"):
+        with pytest.raises(ValueError, match=r"roughness must be in \[0, 1\] or 'auto'"):
+            model.set_params(roughness=wrong).fit(X, X[:, 0])

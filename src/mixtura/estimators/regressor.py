@@ -51,8 +51,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
 
     Several networks train side by side, each with a part of the rows held back to choose its best epoch; their
     predictions are pooled into one mixture. Inputs are seen standardised, quantile-normalised and as waves of their
-    quantiles, side by side; how strong the short waves should be is found out first, by a fifth of a training. Targets
-    are standardised inside, and everything is reported in the target's own units.
+    quantiles, side by side; how strong the short waves should be is found out first. Targets are standardised inside,
+    and everything is reported in the target's own units.
 
     Args:
         components: number of components K of each network; ``"auto"`` compares 1, 2, 3, 5, 10 and 20 by
@@ -65,6 +65,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         loss: ``"likelihood"``, the mean negative log-likelihood, or ``"conditional"``, the cost with a bound, for which
             outliers and collapsed components are worth nothing.
         ensemble: number of networks.
+        roughness: ρ of the waves as which the network sees its inputs too, from 0 for smooth targets to 1; ``"auto"``
+            takes .25, .5 or .75 by :func:`~mixtura.selection.select_view`.
         hidden: width of each residual block.
         dropout: probability of dropping a hidden unit.
         input_noise: standard deviation of the noise that every step adds to standardised inputs.
@@ -92,7 +94,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         network_: the trained networks, one :class:`~mixtura.nn.MDN` with members, in float64, on the CPU.
         targets_: location, scale and grid of the targets, shape (T,) each.
         history_: the :class:`~mixtura.training.History` of the training, losses in nats in the target's own units.
-        roughness_: ρ of the inputs' waves, as it was chosen: .25, .5 or .75.
+        roughness_: ρ of the inputs' waves, as given or chosen.
         health_: the :class:`~mixtura.training.ComponentHealth` of the training rows: which components are used, which
             are as narrow as they may be, and, printed, what to do about it.
         levels_: after ``calibrate``, the :class:`~mixtura.metrics.ConformalLevels`.
@@ -119,6 +121,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         atoms: Sequence[Any] | None = None,
         loss: RegressionLoss = "likelihood",
         ensemble: int = 5,
+        roughness: float | Literal["auto"] = "auto",
         hidden: Sequence[int] = (128, 128, 128),
         dropout: float = 0.1,
         input_noise: float = 0.0,
@@ -143,6 +146,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         self.atoms = atoms
         self.loss: RegressionLoss = loss
         self.ensemble = ensemble
+        self.roughness: float | Literal["auto"] = roughness
         self.hidden = hidden
         self.dropout = dropout
         self.input_noise = input_noise
@@ -213,7 +217,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
 
     @property
     def roughness_(self) -> float:
-        """ρ of the inputs' waves, as it was chosen."""
+        """ρ of the inputs' waves, as given or chosen."""
         check_is_fitted(self)
         return self._inputs.roughness
 
@@ -351,6 +355,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
             raise ValueError(f"components must be positive and a whole number, or 'auto', got {self.components!r}.")
         if not _is_count(self.ensemble):
             raise ValueError(f"ensemble must be a whole number of at least 1, got {self.ensemble!r}.")
+        if self.roughness != "auto" and (isinstance(self.roughness, str) or not 0 <= self.roughness <= 1):
+            raise ValueError(f"roughness must be in [0, 1] or 'auto', got {self.roughness!r}.")
         if not isinstance(self.hidden, Sequence | np.ndarray):
             raise ValueError(f"hidden must be a sequence of widths such as (64, 64), got {self.hidden!r}.")
         if not 0 <= self.validation_fraction < 1:
@@ -376,6 +382,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         self, X: Array, y: Tensor, weight: Tensor, start: Tensor, plan: RegressionPlan, seed: int
     ) -> Inputs:
         """Return inputs whose waves serve the likelihood of rows that are held back."""
+        if self.roughness != "auto":
+            return Inputs(self.roughness).fit(X)
         inputs = [Inputs(roughness).fit(X) for roughness in ROUGHNESS]
         if len(X) < _LEAST_ROWS or self.loss != "likelihood":
             return inputs[0]

@@ -166,8 +166,8 @@ def settings(case: Case, facts: Sequence[tuple[str, str]]) -> str:
         ("mixture", f"{components}, {model.covariance} covariance" if T > 1 else components),
         (
             "inputs",
-            f"standardised, quantile-normalised and as waves of roughness {model.roughness_:g}, of .25, .5 and .75 the "
-            "best on rows held back",
+            f"standardised, quantile-normalised and as waves of roughness {model.roughness_:g}"
+            + (", of .25, .5 and .75 the best on rows held back" if model.roughness == "auto" else ""),
         ),
         ("network", f"{networks}residual blocks of width {widths}, dropout {model.dropout:g}"),
         ("smallest scale", f"{max(model.min_scale, model.targets_.floor):.2g} standard deviations of the target"),
