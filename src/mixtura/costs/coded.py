@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -81,12 +82,10 @@ def conditional_on_codes(
     pq, qq = _log_inner(x, log_alpha, q, s)
     constant = -0.5 * D * (2 * math.pi * s).log()
     log_value = 2 * _log_mean(pq) - _log_mean(qq) + constant
-    kept: list[Tensor] = []
 
+    @cache
     def pp() -> Tensor:
-        if not kept:
-            kept.append(_log_norm(x, log_alpha, s))
-        return kept[0]
+        return _log_norm(x, log_alpha, s)
 
     def standard_error() -> Tensor:
         """The gap moves by the mean of ``pp/E pp + qq/E qq - 2 pq/E pq`` over the draws."""

@@ -63,11 +63,23 @@ class Inputs:
 
     def transform(self, X: Array) -> Array:
         """Return the views side by side, shape (n, width)."""
+        return self._columns(X) * self._amplitudes(self.roughness)
+
+    def choices(self, X: Array) -> list[Array]:
+        """Return what :meth:`transform` would with each of :data:`ROUGHNESS`."""
+        columns = self._columns(X)
+        return [columns * self._amplitudes(roughness) for roughness in ROUGHNESS]
+
+    def _columns(self, X: Array) -> Array:
+        """Return the views with waves of amplitude one."""
         near = np.clip(self._standard.transform(X), -_FAR, _FAR)
         normal = np.clip(self._quantile.transform(X), -_TAIL, _TAIL)
         angle = np.pi * ndtr(normal)
-        waves = [self.roughness ** (k + 1) * f(2**k * angle) for f in (np.sin, np.cos) for k in range(_OCTAVES)]
-        return np.hstack([near, normal, *waves])
+        return np.hstack([near, normal, *(f(2**k * angle) for f in (np.sin, np.cos) for k in range(_OCTAVES))])
+
+    def _amplitudes(self, roughness: float) -> Array:
+        falling = [roughness ** (k + 1) for k in range(_OCTAVES)]
+        return np.repeat([1.0, 1.0, *falling, *falling], self._standard.n_features_in_)
 
     def state(self) -> dict[str, Array]:
         """Return the arrays that :meth:`from_state` needs."""

@@ -382,21 +382,21 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         self, X: Array, y: Tensor, weight: Tensor, start: Tensor, plan: RegressionPlan, seed: int
     ) -> Inputs:
         """Return inputs whose waves serve the likelihood of rows that are held back."""
-        if self.roughness != "auto":
-            return Inputs(self.roughness).fit(X)
-        inputs = [Inputs(roughness).fit(X) for roughness in ROUGHNESS]
-        if len(X) < _LEAST_ROWS or self.loss != "likelihood":
-            return inputs[0]
+        inputs = Inputs(ROUGHNESS[0] if self.roughness == "auto" else self.roughness).fit(X)
+        if self.roughness != "auto" or len(X) < _LEAST_ROWS or self.loss != "likelihood":
+            return inputs
         components = _PILOT if self.components == "auto" else self.components
 
         def build(members: int) -> MDN:
-            network = self._network(inputs[0].width, components, members)
+            network = self._network(inputs.width, components, members)
             network.head.initialize(start)
             return network
 
-        views = [self._tensor(i.transform(X)) for i in inputs]
+        views = [self._tensor(view) for view in inputs.choices(X)]
         folds = min(self.ensemble, _VIEW_FOLDS)
-        return inputs[select_view(build, views, y, weight, plan, folds=folds, seed=seed, verbose=self.verbose)]
+        best = select_view(build, views, y, weight, plan, folds=folds, seed=seed, verbose=self.verbose)
+        inputs.roughness = ROUGHNESS[best]
+        return inputs
 
     def _study(self, data: Sequence[Tensor], start: Tensor, plan: RegressionPlan, seed: int) -> ComponentStudy:
         """Return the study of components in the target's units."""

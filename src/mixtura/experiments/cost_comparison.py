@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mixtura.distributions import GaussianMixture
 from mixtura.experiments.answers import answers, best_error, different_answers, distance_apart, nearest_distance
@@ -18,7 +18,8 @@ from mixtura.experiments.digits import small_digits
 from mixtura.experiments.record import Cell, Options, Picture, Record, Scatter, Table
 from mixtura.hilbert import log_inner
 from mixtura.nn import EncoderMixtureDecoder
-from mixtura.training import CodeCost, code_bound, fit, plan_autoencoder
+from mixtura.training import CodeCost, code_bound, plan_autoencoder
+from mixtura.training.coding import fit_by_cost, rows_of
 
 __all__ = ["cost_comparison", "fit_without_norm"]
 
@@ -157,34 +158,11 @@ def _run(data: str, cost: _Cost, seed: int, steps: int, hidden: Sequence[int]) -
 
 def fit_without_norm(model: EncoderMixtureDecoder, x: Tensor, *, steps: int, seed: int = 0) -> None:
     """Train a network by the numerator of the conditional cost alone, otherwise as ``fit_autoencoder`` does."""
-    plan = plan_autoencoder(x)
-    B = plan.batch_size
-    batches = math.ceil(len(x) / B)
-    whole = torch.arange(batches * B, device=x.device) % len(x)
 
-    def loss(_: nn.Module, batch: Sequence[Tensor]) -> Tensor:
-        q = model(batch[0])
-        rows = GaussianMixture(
-            q.logits.new_zeros(len(q.loc), 1), batch[0].unsqueeze(1), q.covariance, validate_args=False
-        )
-        return -2 * (torch.logsumexp(log_inner(rows, q), 0) - math.log(len(q.loc)))
+    def numerator(rows: Tensor, q: GaussianMixture) -> Tensor:
+        return -2 * (torch.logsumexp(log_inner(rows_of(rows, q), q), 0) - math.log(len(rows)))
 
-    def before_step(done: float) -> None:
-        model.variance = plan.annealing(done)
-
-    fit(
-        model,
-        loss,
-        [x[whole]],
-        epochs=math.ceil(steps / batches),
-        batch_size=B,
-        learning_rate=5e-3,
-        weight_decay=0.0,
-        average_decay=0.99,
-        seed=seed,
-        before_step=before_step,
-    )
-    model.variance = plan.annealing.target
+    fit_by_cost(model, x, plan_autoencoder(x), numerator, steps=steps, seed=seed)
 
 
 def _line(r: _Run) -> str:

@@ -21,7 +21,7 @@ from mixtura.training.threads import fitting_threads
 from mixtura.training.tracker import BoundTracker
 from mixtura.training.variance import Annealing, kernel_variance
 
-__all__ = ["AutoencoderPlan", "CodeCost", "fit_autoencoder", "plan_autoencoder"]
+__all__ = ["AutoencoderPlan", "CodeCost", "fit_autoencoder", "fit_by_cost", "plan_autoencoder", "rows_of"]
 
 CodeCost = Literal["conditional", "trace", "nuclear_norm", "likelihood", "squared_error"]
 """What an autoencoder can be trained by."""
@@ -123,8 +123,7 @@ def fit_autoencoder(
     bound itself is not estimated from a batch, as it needs all rows at every code: that is what a tracker does.
 
     Where the decoder has noise, its K centers are a sample, and ``E <q, q>`` counts each center's meeting with itself.
-    It is left so: on moons, with 10 centers and 400 steps, the debiased norm reached a ratio of .76 with 10 centers and
-    .93 with 300, this one .83 and .93. Counting the meetings, centers learn to spread as evenly as 10 can.
+    It is left so: counting the meetings, centers learn to spread as evenly as K can.
 
     Args:
         model: on the device of x; its variance ends as the plan's.
@@ -158,12 +157,42 @@ def fit_autoencoder(
         >>> tracker.history[-1].ratio > tracker.history[0].ratio
         True
     """
+    return fit_by_cost(
+        model,
+        x,
+        plan,
+        _COSTS[plan.cost],
+        labels=labels,
+        steps=steps,
+        learning_rate=learning_rate,
+        seed=seed,
+        checkpoint=checkpoint,
+        tracker=tracker,
+        verbose=verbose,
+    )
+
+
+def fit_by_cost(
+    model: EncoderMixtureDecoder,
+    x: Tensor,
+    plan: AutoencoderPlan,
+    cost: Callable[[Tensor, GaussianMixture], Tensor],
+    *,
+    labels: Tensor | None = None,
+    steps: int | None = None,
+    learning_rate: float | None = None,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    tracker: BoundTracker | None = None,
+    verbose: bool = False,
+) -> History:
+    """Train as :func:`fit_autoencoder` does, by any loss ``cost(x, q)`` of rows (B, D) and what answers them."""
     steps = _STEPS if steps is None else steps
     if learning_rate is None:
         learning_rate = _RATE if len(model.shape) == 1 else _IMAGE_RATE
     if steps < 1 or not 0 < learning_rate < math.inf:
         raise ValueError(f"steps and learning_rate must be positive, got {steps} and {learning_rate}.")
-    B, cost = plan.batch_size, _COSTS[plan.cost]
+    B = plan.batch_size
     batches = math.ceil(len(x) / B)
     whole = torch.arange(batches * B, device=x.device) % len(x)  # no batch is smaller than the others
     epochs = math.ceil(steps / batches)
@@ -203,17 +232,17 @@ def fit_autoencoder(
     return history
 
 
-def _rows(x: Tensor, q: GaussianMixture) -> GaussianMixture:
+def rows_of(x: Tensor, q: GaussianMixture) -> GaussianMixture:
     """Return each row as the one component of a mixture, with the variance of q; batch shape ``(B,)``."""
     return GaussianMixture(x.new_zeros(len(x), 1), x.unsqueeze(1), q.covariance, validate_args=False)
 
 
 def _conditional(x: Tensor, q: GaussianMixture) -> Tensor:
-    return costs.conditional(_rows(x, q), q).loss
+    return costs.conditional(rows_of(x, q), q).loss
 
 
 def _likelihood(x: Tensor, q: GaussianMixture) -> Tensor:
-    return costs.likelihood(_rows(x, q), q).loss.mean()
+    return costs.likelihood(rows_of(x, q), q).loss.mean()
 
 
 def _squared_error(x: Tensor, q: GaussianMixture) -> Tensor:

@@ -30,8 +30,8 @@ def code_bound(
     """Return how near q(X|Y) of a model comes to p(X|Y) of the rows x, by :func:`~mixtura.costs.conditional_on_codes`.
 
     All rows answer for every Y, so for these rows the bound holds exactly; Y itself is sampled: codes of random rows,
-    each row as often as any other, with noise. The ``standard_error`` of the gap says what that costs. A subset of
-    800 rows takes a tenth of a second; a set of 60,000 images minutes, and no more memory than draws times rows.
+    each row as often as any other, with noise. The ``standard_error`` of the gap says what that costs. Time grows with
+    the square of the rows, memory with draws times rows.
 
     Args:
         model: in training or not: what is judged is its evaluation mode.
