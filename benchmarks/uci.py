@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["boston", "concrete", "power", "kin8nm", "protein"])
     parser.add_argument("--ensemble", type=int, default=5, help="networks of the regressor (default: its own)")
     parser.add_argument("--splits", type=int, default=None, help="first splits only (default: all)")
+    parser.add_argument("--skip", type=int, default=0, help="splits to leave out before those, to go on with a run")
     options = parser.parse_args()
     folder = os.environ.get("MIXTURA_DATA")
     if folder is None:
@@ -36,7 +37,7 @@ def main() -> None:
     for name in options.sets:
         data = np.load(Path(folder) / f"uci_{name}.npz")
         rows = []
-        for split in range(len(data["train_mask"]))[: options.splits]:
+        for split in range(len(data["train_mask"]))[options.skip :][: options.splits]:
             train, test = data["train_mask"][split], data["test_mask"][split]
             X, y = data["X"], data["y"]
             start = time.perf_counter()
