@@ -11,6 +11,7 @@ from mixtura.distributions.mixture import Mixture
 from mixtura.distributions.modes import Modes
 from mixtura.distributions.pooling import pool
 from mixtura.distributions.regions import HighestDensityRegion
+from mixtura.distributions.strokes import StrokePoint
 from mixtura.distributions.von_mises import VonMisesMixture
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Mixture",
     "Modes",
     "Precision",
+    "StrokePoint",
     "VonMisesMixture",
     "pool",
 ]

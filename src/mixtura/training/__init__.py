@@ -9,6 +9,7 @@ from mixtura.training.loop import Loss, evaluate, fit
 from mixtura.training.progress import progress
 from mixtura.training.randomness import isolated_seed
 from mixtura.training.regression import RegressionLoss, RegressionPlan, fit_networks
+from mixtura.training.strokes import fit_strokes, stroke_nll
 from mixtura.training.threads import fitting_threads
 from mixtura.training.tracker import BoundTracker, TrackedBound, code_bound
 from mixtura.training.variance import (
@@ -40,6 +41,7 @@ __all__ = [
     "fit_autoencoder",
     "fit_generator",
     "fit_networks",
+    "fit_strokes",
     "fitting_threads",
     "isolated_seed",
     "kernel_variance",
@@ -49,4 +51,5 @@ __all__ = [
     "plan_generator",
     "progress",
     "silverman_variance",
+    "stroke_nll",
 ]
