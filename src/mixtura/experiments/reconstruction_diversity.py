@@ -85,9 +85,9 @@ def reconstruction_diversity(options: Options) -> Record:
         "Where a code is small, many X share it. A standard autoencoder answers with their mean, which may be like "
         "none of them; the mixture decoder of the second paper lists them. Both have the same layers and a code of one "
         "dimension. Asked for: the best of 30 answers has at most half the squared error of the standard autoencoder "
-        "on moons and three quarters of it on digits, while the answers are as near to real data. The last has a limit: an "
-        "answer drawn from p(X|Y) itself is as far from the nearest training row as any other real row is; only an "
-        "average, which lies where data is densest, can be nearer.",
+        "on moons and three quarters of it on digits, while the answers are as near to real data. The last has a "
+        "limit: an answer drawn from p(X|Y) itself is as far from the nearest training row as any other real row is; "
+        "only an average, which lies where data is densest, can be nearer.",
         {
             "data": f"{_MOONS} samples of two moons with noise of sd 0.1 and as many others to judge by; "
             f"{len(images.train):,} digits of {shape} pixels, 400 others to judge by",
@@ -176,8 +176,8 @@ def _findings(scores: list[_Scores]) -> list[str]:
         found.append(
             f"{data}: an answer is {_mean(scores, data, _MIXTURE, 'nearest'):.3g} from the nearest real row, the "
             f"standard autoencoder's {_mean(scores, data, _STANDARD, 'nearest'):.3g}, other real rows {real:.3g} (as "
-            f"near as the autoencoder's in {sum(r <= 1 for r in near)} of {len(near)} seeds; no nearer than real rows is "
-            "what exact answers would be)."
+            f"near as the autoencoder's in {sum(r <= 1 for r in near)} of {len(near)} seeds; exact "
+            "answers would be as near as real rows)."
         )
         found.append(
             f"{data}: two answers to one input are {_mean(scores, data, _MIXTURE, 'apart'):.3g} apart, two real rows "
