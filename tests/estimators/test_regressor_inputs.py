@@ -68,6 +68,13 @@ def test_targets_on_a_grid_have_components_no_narrower_than_a_cell() -> None:
     assert model.log_prob([[0.0]], [0.0]) < np.log(12**0.5 / (2 * np.pi) ** 0.5)
 
 
+def test_a_target_on_a_grid_leaves_the_others_their_own_floor() -> None:
+    rng = np.random.default_rng(0)
+    y = np.column_stack([np.repeat([0.0, 1.0], 50), rng.standard_normal(100)])
+    model = small(epochs=1).fit(rng.standard_normal((100, 2)), y)
+    np.testing.assert_allclose(model.network_.head.min_scale.numpy(), [12**-0.5 / 0.5, model.min_scale], rtol=1e-6)
+
+
 WEIGHTS: dict[str, tuple[Any, str]] = {
     "all zero": (np.zeros(40), "(?i)sample.weight"),
     "negative": (-np.ones(40), "[Nn]egative"),

@@ -68,15 +68,15 @@ def test_angles_stay_what_they_are() -> None:
         Targets.fit(np.linspace(0, 350, 50), np.ones(50), "vonmises", False)
 
 
-def test_floor_is_the_deviation_inside_a_cell_of_the_finest_grid() -> None:
+def test_floor_is_the_deviation_inside_a_cell_of_each_grid() -> None:
     gridded = np.column_stack([np.round(Y[:, 0], -1), np.round(Y[:, 1], 2)])
     targets = Targets.fit(gridded, ONES, "gaussian", False)
     np.testing.assert_allclose(targets.step, [10, 0.01], rtol=1e-9)
     uniform = stats.uniform(0, targets.step).std() / gridded.std(0)
-    assert targets.floor == pytest.approx(uniform.min(), rel=1e-9)
-    assert Targets.fit(Y, ONES, "gaussian", False).floor == 0
+    np.testing.assert_allclose(targets.floor, uniform, rtol=1e-9)
+    assert not Targets.fit(Y, ONES, "gaussian", False).floor.any()
     one = Targets.fit(np.column_stack([gridded[:, 0], Y[:, 1]]), ONES, "gaussian", False)
-    assert one.floor == 0  # one floor is for all targets, and the other is on no grid
+    np.testing.assert_allclose(one.floor, [uniform[0], 0], rtol=1e-9)
 
 
 def mixtures() -> dict[str, tuple[Family, Any]]:

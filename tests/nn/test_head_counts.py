@@ -30,7 +30,7 @@ def _alone(head: MixtureHead, e: int, **settings: Any) -> MixtureHead:
     """Return a head of one network with the parameters that member e uses."""
     k = COUNTS[e]
     kinds: dict[str, Any] = {"covariance": head.covariance, "family": head.family}
-    alone = MixtureHead(3, head.out_features, k, min_scale=head.min_scale, **kinds, **settings).double()
+    alone = MixtureHead(3, head.out_features, k, min_scale=head.min_scale.tolist(), **kinds, **settings).double()
     blocks = zip(
         head.linear.weight[e].split(head._sizes),
         head.linear.bias[e].split(head._sizes),

@@ -31,7 +31,7 @@ def _by_hand(head: MixtureHead, h: Array) -> tuple[Array, Array, Array]:
     raw = h @ W.T + b
     weights, S = np.exp(raw[:, :K] - logsumexp(raw[:, :K], axis=1, keepdims=True)), np.zeros((n, K, T, T))
     loc, rest = raw[:, K : K + K * T].reshape(n, K, T), raw[:, K + K * T :]
-    scale = head.min_scale + np.logaddexp(0, rest)
+    scale = head.min_scale[0].item() + np.logaddexp(0, rest)
     for i in range(n):
         for k in range(K):
             if head.covariance == "isotropic":
@@ -86,6 +86,18 @@ def test_precision_factor_is_a_unit_regression_over_the_conditional_scale() -> N
         S11, S12, S22 = S[..., :i, :i], S[..., :i, i], S[..., i, i]
         explained = (S12 * np.linalg.solve(S11, S12[..., None])[..., 0]).sum(-1) if i else 0.0
         assert_close(scale[..., i], np.sqrt(S22 - explained), 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("covariance", "floors"), [("diagonal", [0.5, 0.1]), ("full", [0.5, 0.1]), ("isotropic", [0.1] * 2)]
+)
+def test_each_target_has_its_own_floor(covariance: CovarianceKind, floors: list[float]) -> None:
+    head = MixtureHead(1, 2, 4, covariance, min_scale=[0.5, 0.1]).double()
+    with torch.no_grad():
+        head.linear.weight.zero_()
+        head._part(2).fill_(-100.0)
+    S = head(torch.zeros(1, 1, dtype=torch.float64)).covariance.dense(2)
+    assert_close(S, np.broadcast_to(np.diag(np.square(floors)), S.shape), 1e-6)
 
 
 @every_covariance
@@ -293,7 +305,7 @@ def test_bad_settings_are_refused_with_a_reason() -> None:
         MixtureHead(1, 1, components=0)
     with pytest.raises(ValueError, match=r"covariance must be one of 'isotropic', .*, got 'spherical'"):
         MixtureHead(1, 1, covariance="spherical")  # pyright: ignore[reportArgumentType]
-    for floor in (-1.0, math.inf, math.nan):
+    for floor in (-1.0, math.inf, math.nan, [0.1, 0.1], [-1.0]):
         with pytest.raises(ValueError, match="min_scale must be"):
             MixtureHead(1, 1, min_scale=floor)
 

@@ -169,12 +169,12 @@ def test_weights_have_an_exact_floor(members: int | None) -> None:
 def test_one_component_is_heteroscedastic_regression(covariance: CovarianceKind) -> None:
     """Value and gradients of ½ log 2πσ² + (y - m)²/2σ², m and log σ both functions of x."""
     torch.manual_seed(0)
-    mdn = MDN(3, 1, components=1, hidden=(8,), covariance=covariance, min_scale=0.01).double()
+    mdn = MDN(3, 1, components=1, hidden=(8,), covariance=covariance, min_scale=2**-7).double()
     x, y = torch.randn(20, 3, dtype=torch.float64), torch.randn(20, 1, dtype=torch.float64)
     parameters = list(mdn.parameters())
     loss = -mdn(x).log_prob(y).mean()
     raw = mdn.head.linear(mdn.trunks[0](x))
-    mean, sigma = raw[:, 1:2], 0.01 + nn.functional.softplus(raw[:, 2:3])
+    mean, sigma = raw[:, 1:2], 2**-7 + nn.functional.softplus(raw[:, 2:3])
     by_hand = (0.5 * torch.log(2 * math.pi * sigma**2) + (y - mean) ** 2 / (2 * sigma**2)).mean()
     assert_close(loss, by_hand, 1e-12)
     got = torch.autograd.grad(loss, parameters)

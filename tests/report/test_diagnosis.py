@@ -92,10 +92,10 @@ def test_scales_of_scalars():
 def test_the_floor():
     floor = np.array([1.0, 10.0])
     scales = np.array([[1.04, 50], [1.06, 50], [5, 10.4], [5, 11]])
-    assert "For 50 % of the test rows" in diagnosis.about_the_floor(scales, floor, 1e-3)[0]
-    assert "min_scale = 0.001" in diagnosis.about_the_floor(scales, floor, 1e-3)[0]
-    assert diagnosis.about_the_floor(scales[[1, 3]], floor, 1e-3) == []
-    assert diagnosis.about_the_floor(scales, 0 * floor, 0.0) == []
+    assert "For 50 % of the test rows" in diagnosis.about_the_floor(scales, floor)[0]
+    assert "as narrow as min_scale and the grid" in diagnosis.about_the_floor(scales, floor)[0]
+    assert diagnosis.about_the_floor(scales[[1, 3]], floor) == []
+    assert diagnosis.about_the_floor(scales, 0 * floor) == []
 
 
 def test_baselines():

@@ -156,7 +156,7 @@ def test_regressor_reports_in_the_targets_units_and_keeps_its_report(tmp_path: A
     model = MixtureDensityRegressor(3, hidden=(8,), ensemble=2, epochs=5, random_state=0).fit(X, y)
     found = model.health_
     assert found.step.tolist() == [125.0]
-    assert_close(found.floor, [125 / math.sqrt(12)], 1e-9)
+    assert_close(found.floor, [125 / math.sqrt(12)], 1e-7)  # kept in float32
     mixture: Any = model.predict_members(X)  # (E, n)
     assert_close(found.usage, mixture.responsibilities(torch.as_tensor(y)).mean(1), 1e-5)
     assert_close(found.smallest_scale[..., 0], mixture.covariance.variances(1)[..., 0].sqrt().amin(1), 1e-5)

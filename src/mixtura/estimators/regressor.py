@@ -418,7 +418,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
             tuple(self.hidden),
             self.covariance,
             self.dropout,
-            max(self.min_scale, self.targets_.floor),
+            np.maximum(self.min_scale, self.targets_.floor).tolist(),
             self.family,
             min_weight=self.min_weight,
             atoms=None if self.atoms is None else torch.as_tensor(self.targets_.standardize(self._atoms())).float(),

@@ -81,10 +81,10 @@ class Targets:
         return cls(mean, scale, _steps(t), y.ndim == 1)
 
     @property
-    def floor(self) -> float:
-        """The standard deviation of a uniform distribution over one cell of the finest grid, in standard units: below
-        it, a component's width says nothing about the target. Zero where a target is on no grid."""
-        return float((self.step / self.scale).min() / 12**0.5)
+    def floor(self) -> Array:
+        """The standard deviation of a uniform distribution over one cell of each target's grid, in standard units,
+        shape (T,): below it, a component's width says nothing about the target. Zero where a target is on no grid."""
+        return self.step / self.scale / 12**0.5
 
     @property
     def log_scale(self) -> float:

@@ -52,7 +52,8 @@ class MixtureHead(nn.Module):
         components: number of components K; or one for each of several members: K is the largest then, and the weights
             of the components that a member does not have are zero.
         covariance: ``"isotropic"``, ``"diagonal"``, ``"low_rank"`` or ``"full"``; only Gaussian components have one.
-        min_scale: floor of the scales, in units of the target.
+        min_scale: floor of the scales, in units of the target; or one for each target, of which components with a
+            single scale heed the smallest.
         family: of the components: ``"gaussian"``, ``"laplace"``, ``"cauchy"`` or ``"vonmises"``.
         min_weight: floor of the weights, below ``1 / K``: they are ``min_weight + (1 - K min_weight) softmax(a)``, so
             that no component can fall silent.
@@ -70,6 +71,8 @@ class MixtureHead(nn.Module):
     """
 
     _missing: Tensor | None
+    min_scale: Tensor
+    """Floor of the scales of each target, shape ``(T,)``."""
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class MixtureHead(nn.Module):
         out_features: int,
         components: int | Sequence[int] = 5,
         covariance: CovarianceKind = "full",
-        min_scale: float = 1e-3,
+        min_scale: float | Sequence[float] = 1e-3,
         family: Family = "gaussian",
         *,
         min_weight: float = 0.0,
@@ -98,13 +101,19 @@ class MixtureHead(nn.Module):
         for name, value, known in (("covariance", covariance, CovarianceKind), ("family", family, Family)):
             if value not in get_args(known):
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(known)))}, got {value!r}.")
-        if not 0 < min_scale < math.inf:
-            raise ValueError(f"min_scale must be positive and finite, got {min_scale}.")
+        floors = list(min_scale) if isinstance(min_scale, Sequence) else [min_scale] * T
+        if len(floors) != T or not all(0 < floor < math.inf for floor in floors):
+            raise ValueError(
+                f"min_scale must be positive and finite, one number or one for each of {T} targets, got {min_scale}."
+            )
         if not 0 <= min_weight * K < 1:
             raise ValueError(f"min_weight must be in [0, 1/K) for K = {K} components, got {min_weight}.")
         self.family = family
         self.min_weight, self.members = min_weight, members
-        self.components, self.out_features, self.covariance, self.min_scale = K, T, covariance, min_scale
+        self.components, self.out_features, self.covariance = K, T, covariance
+        if self._one_scale:
+            floors = [min(floors)] * T
+        self.register_buffer("min_scale", torch.tensor(floors), persistent=False)
         self._counts = counts
         missing = torch.arange(K) >= torch.tensor(counts).unsqueeze(-1)  # (E, K)
         self.register_buffer("_missing", missing if bool(missing.any()) else None, persistent=False)
@@ -155,21 +164,24 @@ class MixtureHead(nn.Module):
         K, T = self.components, self.out_features
         logits, loc, raw_scale, dependence = self._raw(h)
         logits = self._floored(logits)
-        scale = self.min_scale + nn.functional.softplus(raw_scale.contiguous())
+        scale = self._scales(raw_scale)
         loc = loc.unflatten(-1, (K, T))
         if self.family == "gaussian":
             return GaussianMixture(logits, loc, self._covariance(scale, dependence), validate_args=False)
         if self.family == "cauchy":
-            return CauchyMixture(logits, loc, scale, validate_args=False)
-        scale = scale.unflatten(-1, (K, T))  # (*B, K, T)
+            return CauchyMixture(logits, loc, scale.squeeze(-1), validate_args=False)
         if self.family == "laplace":
             return LaplaceMixture(logits, loc, scale, validate_args=False)
         return VonMisesMixture(logits, loc, scale.square().reciprocal(), validate_args=False)
 
     def scales(self, h: Tensor | Sequence[Tensor]) -> Tensor:
         """Return the scales of the components, shape ``(*B, K, T)``, or ``(*B, K, 1)`` where one is for all targets."""
-        scale = self.min_scale + nn.functional.softplus(self._raw(h)[2])
-        return scale.unsqueeze(-1) if self._one_scale else scale.unflatten(-1, (self.components, self.out_features))
+        return self._scales(self._raw(h)[2])
+
+    def _scales(self, raw: Tensor) -> Tensor:
+        each = 1 if self._one_scale else self.out_features
+        free = nn.functional.softplus(raw.contiguous()).unflatten(-1, (self.components, each))
+        return free + self.min_scale[:each]
 
     @property
     def _one_scale(self) -> bool:
@@ -199,8 +211,7 @@ class MixtureHead(nn.Module):
     def _covariance(self, scale: Tensor, dependence: Tensor) -> Covariance:
         K, T = self.components, self.out_features
         if self.covariance == "isotropic":
-            return Isotropic(scale.square())
-        scale = scale.unflatten(-1, (K, T))  # (*B, K, T)
+            return Isotropic(scale.squeeze(-1).square())
         if self.covariance == "diagonal" or T == 1:
             return Diagonal.from_scale(scale)
         if self.covariance == "low_rank":
@@ -211,7 +222,8 @@ class MixtureHead(nn.Module):
         """Return what the layer must emit for scales of the targets, shape ``(*, T)``; ``(*, 1)`` where one is for
         all."""
         scale = scale.square().mean(-1, keepdim=True).sqrt() if self._one_scale else scale
-        return _inverse_softplus((scale - self.min_scale).clamp_min(1e-3 * scale.clamp_min(1e-6)))
+        floor = self.min_scale[: scale.shape[-1]].to(scale)
+        return _inverse_softplus((scale - floor).clamp_min(1e-3 * scale.clamp_min(1e-6)))
 
     def _part(self, i: int) -> Tensor:
         return self.linear.bias.split(self._sizes, -1)[i]
@@ -220,7 +232,9 @@ class MixtureHead(nn.Module):
         """Return the settings that ``repr`` shows."""
         kind = f"covariance={self.covariance!r}" if self.family == "gaussian" else f"family={self.family!r}"
         components = self.components if self._missing is None else self._counts
-        return f"out_features={self.out_features}, components={components}, {kind}, min_scale={self.min_scale:g}"
+        floors = [f"{floor:g}" for floor in self.min_scale.tolist()]
+        floor = floors[0] if len(set(floors)) == 1 else f"[{', '.join(floors)}]"
+        return f"out_features={self.out_features}, components={components}, {kind}, min_scale={floor}"
 
 
 def _inverse_softplus(x: Tensor) -> Tensor:

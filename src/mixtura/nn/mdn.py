@@ -60,7 +60,7 @@ class MDN(nn.Module):
         hidden: width of each residual block.
         covariance: as in :class:`MixtureHead`.
         dropout: probability of dropping a hidden unit.
-        min_scale: floor of the scales, in units of the target.
+        min_scale: floor of the scales, in units of the target, or one for each target.
         family: of the components, as in :class:`MixtureHead`.
         min_weight: floor of the weights, as in :class:`MixtureHead`.
         atoms: positions of point masses beside the components, as in :class:`AtomHead`; None for none.
@@ -88,7 +88,7 @@ class MDN(nn.Module):
         hidden: Sequence[int] = (64, 64),
         covariance: CovarianceKind = "full",
         dropout: float = 0.0,
-        min_scale: float = 1e-3,
+        min_scale: float | Sequence[float] = 1e-3,
         family: Family = "gaussian",
         *,
         min_weight: float = 0.0,

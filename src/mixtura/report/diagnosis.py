@@ -138,21 +138,20 @@ def about_grids(y: Array, scales: Array, targets: Sequence[str], harmful: bool) 
     return sentences
 
 
-def about_the_floor(scales: Array, floor: Array, min_scale: float) -> list[str]:
+def about_the_floor(scales: Array, floor: Array) -> list[str]:
     """Warn where the smallest scale that the model may use decides.
 
     Args:
         scales: of the heaviest component predicted for each test row, shape (m, T).
         floor: of the scales of each target, shape (T,).
-        min_scale: the setting behind it.
     """
     share = (scales < 1.05 * floor).any(1).mean()
     if share == 0:
         return []
     return [
-        f"For {percent(share)} of the test rows the heaviest component is as narrow as min_scale = {min_scale:g} lets "
-        "it be, so this setting, not the data, decides their likelihood. Targets that repeat, that lie on a grid or "
-        "that follow exactly from the features do this."
+        f"For {percent(share)} of the test rows the heaviest component is as narrow as min_scale and the grid of "
+        "the target let it be, so they, not the data, decide their likelihood. Targets that repeat, that lie on "
+        "a grid or that follow exactly from the features do this."
     ]
 
 

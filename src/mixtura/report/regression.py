@@ -85,7 +85,7 @@ def regression_chapter(
     """
     case = Case.build(model, train, test, feature_names, target_names)
     scales = diagnosis.heaviest_scales(case.mixture, model.targets_.scale)
-    floor = max(model.min_scale, model.targets_.floor)
+    floor = np.maximum(model.min_scale, model.targets_.floor)
     y = np.concatenate([case.y_train, case.y_test])
     warnings = [
         *diagnosis.about_rows(len(case.y_test)),
@@ -93,7 +93,7 @@ def regression_chapter(
         *diagnosis.about_copies(case.X_train, case.y_train, case.features, case.targets),
         *diagnosis.about_repeats(y, case.targets),
         *diagnosis.about_grids(y, scales, case.targets, harmful=True),
-        *diagnosis.about_the_floor(scales, floor * model.targets_.scale, floor),
+        *diagnosis.about_the_floor(scales, floor * model.targets_.scale),
     ]
     harmless = diagnosis.about_grids(y, scales, case.targets, harmful=False)
     parts = (

@@ -162,6 +162,8 @@ def settings(case: Case, facts: Sequence[tuple[str, str]]) -> str:
     networks = f"{model.ensemble} networks, each with " if model.ensemble > 1 else ""
     widths = listed([str(width) for width in model.hidden])
     share = percent(model.validation_fraction)
+    least = np.maximum(model.min_scale, model.targets_.floor)
+    floors = listed([f"{floor:.2g}" for floor in (least if np.ptp(least) else least[:1])])
     rows += [
         ("mixture", f"{components}, {model.covariance} covariance" if T > 1 else components),
         (
@@ -170,7 +172,7 @@ def settings(case: Case, facts: Sequence[tuple[str, str]]) -> str:
             + (", of .25, .5 and .75 the best on rows held back" if model.roughness == "auto" else ""),
         ),
         ("network", f"{networks}residual blocks of width {widths}, dropout {model.dropout:g}"),
-        ("smallest scale", f"{max(model.min_scale, model.targets_.floor):.2g} standard deviations of the target"),
+        ("smallest scale", f"{floors} standard deviations of the target"),
         (
             "training",
             f"{len(model.history_.epochs)} epochs of AdamW, peak learning rate {model.learning_rate:g}, weight decay "
