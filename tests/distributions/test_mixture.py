@@ -327,6 +327,25 @@ def test_subset_keeps_components_and_their_weights_to_each_other(
     assert_close(q.log_prob(x), expected, 1e-12, 1)
 
 
+@pytest.mark.parametrize("family", [*FAMILIES, "full"])
+def test_pruned_is_the_subset_of_the_heavy(family: str) -> None:
+    if family in FAMILIES:
+        p: Mixture[Any] = FAMILIES[family][0](*parameters(family, (3,), 5, 2, 0))
+    else:
+        p = random_case("full", batch=(3,), K=5, D=2).mixture
+    x = torch.as_tensor(np.random.default_rng(1).uniform(-3, 3, (4, 3, 2)))
+    q = p.pruned(0.15)
+    for i in range(3):
+        heavy = p.weights[i] >= 0.15
+        assert 0 < heavy.sum() < 5
+        terms = (p.log_weights + p.component_log_prob(x))[:, i, heavy].logsumexp(-1) - p.weights[i, heavy].sum().log()
+        assert_close(q.log_prob(x)[:, i], terms, 1e-12, 1)
+    assert (q.batch_shape, q.event_shape, q.components) == (p.batch_shape, p.event_shape, 5)
+    only = p.pruned(1.0)
+    assert_close(only.weights.sort(-1).values, np.tile([0, 0, 0, 0, 1], (3, 1)), 1e-12, 1)
+    assert bool((only.weights.argmax(-1) == p.weights.argmax(-1)).all())
+
+
 def test_subset_of_scalars() -> None:
     p = LaplaceMixture(torch.zeros(3), torch.tensor([0.0, 1.0, 5.0]), torch.tensor([1.0, 2.0, 3.0]), event_dim=0)
     q = p.subset(torch.tensor([2]))

@@ -26,16 +26,6 @@ def test_paths_are_the_arms_of_the_answers_with_their_density() -> None:
     np.testing.assert_allclose(density, wanted, rtol=1e-4)
 
 
-def test_strays_are_dropped_and_the_rest_weighs_one() -> None:
-    weights = torch.tensor([[0.6, 0.395, 0.005], [0.0, 1.0, 0.0]]).double()
-    q = GaussianMixture(weights.log(), torch.randn(2, 3, 2).double(), Full(torch.eye(2).double().expand(2, 3, 2, 2)))
-    kept = KINEMATICS.without_strays(q)
-    torch.testing.assert_close(kept.log_weights.exp()[0], torch.tensor([0.6, 0.395, 0]).double() / 0.995)
-    torch.testing.assert_close(kept.log_weights.exp()[1], weights[1])
-    only = KINEMATICS.without_strays(q, least=1.1)
-    torch.testing.assert_close(only.log_weights.exp()[0], torch.tensor([1.0, 0, 0]).double())
-
-
 def test_quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KINEMATICS, "_QUICK", (2_000, 100, 60))
     lines: list[str] = []

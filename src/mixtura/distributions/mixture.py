@@ -143,6 +143,20 @@ class Mixture(WeightedSum, Generic[SpreadT]):
             event_dim=len(self.event_shape),
         )
 
+    def pruned(self, least: float) -> Self:
+        """Return the mixture without the components that weigh less than ``least``, the others' weights as they are to
+        each other; the heaviest stays in any case.
+
+        A network keeps some small weight for components that an x has no use for, and these may lie anywhere: a few
+        draws in a thousand are far off then.
+
+        Args:
+            least: weight in [0, 1].
+        """
+        light = (self.weights < least) & (self.logits < self.logits.amax(-1, keepdim=True))
+        kept = self.logits.masked_fill(light, -torch.inf)
+        return self._new(kept, self.loc, self._spread, event_dim=len(self.event_shape))
+
     def affine(self, scale: Tensor, shift: Tensor) -> Self:
         """Return the mixture of ``scale * x + shift``.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import numpy as np
@@ -10,18 +9,19 @@ import torch
 from numpy.typing import NDArray
 
 from mixtura.datasets import arm_joints, arm_prior, inverse_kinematics, rejection_posterior, robot_arm
-from mixtura.distributions import GaussianMixture
 from mixtura.estimators import MixtureDensityRegressor
 from mixtura.experiments.posteriors import posterior_errors, sampling_seconds
 from mixtura.experiments.record import Cell, Options, Paths, Picture, Record, Table
 from mixtura.training import isolated_seed
 
-__all__ = ["arm_paths", "kinematics", "learn_arm", "without_strays"]
+__all__ = ["arm_paths", "kinematics", "learn_arm"]
 
 Array = NDArray[np.float64]
 
 _ROWS, _OBSERVATIONS, _SAMPLES = 100_000, 1_000, 500
 _QUICK = (3_000, 50, 100)
+_LIGHT = 0.01
+"""Components that weigh less hold few answers and most of the error of re-simulation."""
 _TARGET = np.array([1.5, 0.5])
 """The point of the picture, which straight arms and bent ones reach."""
 _PUBLISHED: list[list[Cell]] = [
@@ -53,10 +53,17 @@ def kinematics(options: Options) -> Record:
             [f"mixtura, seed {seed}", "measured", found.posterior, found.standard_error, found.resimulation, clock]
         )
         with isolated_seed(seed):
-            kept = without_strays(models[-1].predict_dist(y)).sample((samples,)).movedim(0, 1).numpy()
+            kept = models[-1].predict_dist(y).pruned(_LIGHT).sample((samples,)).movedim(0, 1).numpy()
         cut = posterior_errors(list(kept), halves[0], robot_arm, y)
         pruned.append(
-            [f"without strays, seed {seed}", "measured", cut.posterior, cut.standard_error, cut.resimulation, clock]
+            [
+                f"without light components, seed {seed}",
+                "measured",
+                cut.posterior,
+                cut.standard_error,
+                cut.resimulation,
+                clock,
+            ]
         )
         options.say(
             f"seed {seed}: Err_post {found.posterior:.2e}, Err_resim {found.resimulation:.2e}, fit {seconds:.0f} s"
@@ -120,17 +127,6 @@ def learn_arm(n: int, seed: int = 0, quick: bool = False) -> MixtureDensityRegre
         batch_size=256,
         random_state=seed,
     ).fit(tips, joints)
-
-
-def without_strays(q: GaussianMixture, least: float = 0.01) -> GaussianMixture:
-    """Return the mixture without the components that weigh less than ``least``; the heaviest stays in any case.
-
-    A component that an observation has no use for keeps some small weight, and lies anywhere: these few samples make
-    up most of the error of re-simulation.
-    """
-    w = q.log_weights
-    light = (w < math.log(least)) & (w < w.max(-1, keepdim=True).values)
-    return GaussianMixture(w.masked_fill(light, -math.inf), q.loc, q.covariance)
 
 
 def arm_paths(model: MixtureDensityRegressor, target: Array, n: int = 60) -> tuple[Array, Array]:
