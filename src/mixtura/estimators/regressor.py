@@ -44,6 +44,8 @@ _LEAST_ROWS = 100
 """With fewer rows there is no telling whether short waves of the inputs help."""
 _VIEW_FOLDS, _PILOT = 2, 10
 """Networks for each view of the inputs, and their components where the number is not known yet."""
+_MANY_ROWS = 5000
+"""So many rows judge each view well enough by one network."""
 
 
 class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator):
@@ -393,7 +395,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
             return network
 
         views = [self._tensor(view) for view in inputs.choices(X)]
-        folds = min(self.ensemble, _VIEW_FOLDS)
+        folds = 1 if len(X) >= _MANY_ROWS else min(self.ensemble, _VIEW_FOLDS)
         best = select_view(build, views, y, weight, plan, folds=folds, seed=seed, verbose=self.verbose)
         inputs.roughness = ROUGHNESS[best]
         return inputs
