@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from mixtura.experiments import EXPERIMENTS, Options
-from mixtura.report import check_folder, experiment_report
+from mixtura.report import check_folder, experiment_report, write_strokes_svg
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of real data, where one is needed (default: MIXTURA_DATA of the environment)",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path(), help="existing folder for NAME.html, the report, and NAME.json, the record"
+        "--out",
+        type=Path,
+        default=Path(),
+        help="existing folder for NAME.html, the report, NAME.json, the record, and NAME.svg, where something moves",
     )
 
 
@@ -42,6 +45,10 @@ def run(options: argparse.Namespace) -> None:
     for finding in record.findings:
         print(f"- {finding}")
     experiment_report(report, record)
+    if record.animation is not None:
+        moving, path = record.animation, report.with_suffix(".svg")
+        write_strokes_svg(path, moving.drawings, moving.labels, columns=moving.columns)
+        print(f"\nanimation: {path.resolve()}", end="")
     seconds = round(time.perf_counter() - start, 1)
     record_path.write_text(json.dumps(record.to_json() | {"seconds": seconds}, indent=1) + "\n", encoding="utf-8")
     print(f"\nreport: {report.resolve()}\nrecord: {record_path.resolve()}\n{seconds:.0f} s")

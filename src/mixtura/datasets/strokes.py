@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["read_iam_strokes", "read_iam_text", "read_strokes", "scale_strokes", "stroke_scale"]
+__all__ = ["read_iam_strokes", "read_iam_text", "read_strokes", "scale_strokes", "stroke_lines", "stroke_scale"]
 
 Strokes = NDArray[np.float32]
 """Offset from the point before and whether the pen leaves the paper after the point: (dx, dy, pen up), shape (n, 3)."""
@@ -92,6 +92,17 @@ def scale_strokes(strokes: Sequence[Strokes], scale: Sequence[float] | NDArray[n
     """
     divisor = np.array([*scale, 1.0], np.float32)
     return [s / divisor for s in strokes]
+
+
+def stroke_lines(strokes: Strokes) -> list[NDArray[np.float64]]:
+    """Return what the pen draws: the corners of each stroke, shape ``(k, 2)``, y downwards.
+
+    Example:
+        >>> [line.tolist() for line in stroke_lines(np.array([[1, 0, 0], [1, 1, 1], [0, 2, 1]], np.float32))]
+        [[[1.0, 0.0], [2.0, 1.0]], [[2.0, 3.0]]]
+    """
+    position = np.cumsum(strokes[:, :2], axis=0, dtype=np.float64)
+    return [line for line in np.split(position, np.flatnonzero(strokes[:, 2]) + 1) if len(line)]
 
 
 def read_iam_strokes(path: str | Path) -> Strokes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["Cell", "Curves", "Options", "Paths", "Picture", "Record", "Scatter", "Sheet", "Table"]
+__all__ = ["Cell", "Curves", "Options", "Paths", "Picture", "Record", "Scatter", "Sheet", "Strokes", "Table"]
 
 Cell = str | int | float | None
 
@@ -85,11 +85,25 @@ class Paths:
 
 
 @dataclass(frozen=True)
+class Strokes:
+    """Drawings of a pen, each as large as its cell, in rows of ``columns``."""
+
+    title: str
+    drawings: Sequence[NDArray[Any]]
+    """dx, dy (downwards) and whether the pen leaves the paper after the point, shape (n, 3) each."""
+    columns: int = 8
+    aspect: float = 1.0
+    """Width of a cell over its height."""
+    labels: Sequence[str] = ()
+    """What is written above each drawing, or nothing."""
+
+
+@dataclass(frozen=True)
 class Picture:
     """Panels beside each other, with what they show."""
 
     caption: str
-    panels: Sequence[Scatter | Curves | Sheet | Paths]
+    panels: Sequence[Scatter | Curves | Sheet | Paths | Strokes]
     columns: int = 3
 
 
@@ -107,6 +121,8 @@ class Record:
     """What was measured, in sentences with numbers."""
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = field(default=(), repr=False)
+    animation: Strokes | None = field(default=None, repr=False)
+    """Drawings that shall be seen while they are drawn."""
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the points and images, as what JSON can hold."""

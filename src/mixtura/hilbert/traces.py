@@ -49,7 +49,10 @@ def log_trace_of_rows(pairs: Pairs, R: Tensor, L: Tensor) -> Tensor:
 
 
 def project(A: Tensor, R: Tensor, L: Tensor) -> Tensor:
-    """Return ``tr A R⁻¹ Aᵀ`` as a sum of squares, for the Cholesky factor L of R, shape ``(*B)``."""
+    """Return ``tr A R⁻¹ Aᵀ`` as a sum of squares, for the Cholesky factor L of R, shape ``(*B)``.
+
+    One R for a batch of A is solved with once, not copied for each.
+    """
     found: Any = _Project.apply(A, R, L)
     return found
 
@@ -167,7 +170,7 @@ class _Project(Function):
 
     @staticmethod
     def forward(ctx: Any, A: Tensor, R: Tensor, L: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        Z = torch.linalg.solve_triangular(L, A.mT, upper=False)  # (*B, M, n)
+        Z = _solve(L, A.mT, upper=False)  # (*B, M, n)
         ctx.save_for_backward(A, R, Z, L)
         return Z.square().sum((-2, -1))
 
@@ -176,9 +179,24 @@ class _Project(Function):
         A, R, Z, L = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated once more
             L = torch.linalg.cholesky(R)
-            Z = torch.linalg.solve_triangular(L, A.mT, upper=False)
+            Z = _solve(L, A.mT, upper=False)
         g = g[..., None, None]
-        W = torch.linalg.solve_triangular(L.mT, Z, upper=True)  # (*B, M, n)
+        W = _solve(L.mT, Z, upper=True)  # (*B, M, n)
         gA = 2 * g * W.mT if ctx.needs_input_grad[0] else None
-        gR = -g * (W @ W.mT) if ctx.needs_input_grad[1] else None
-        return gA, gR, None
+        if not ctx.needs_input_grad[1]:
+            return gA, None, None
+        left, right = (_columns(g * W), _columns(W)) if L.dim() == 2 else (g * W, W)
+        return gA, -(left @ right.mT), None
+
+
+def _solve(T: Tensor, B: Tensor, upper: bool) -> Tensor:
+    """Return ``T⁻¹ B`` for a triangular T, shape ``(M, M)`` or ``(*B, M, M)``, and B of shape ``(*B, M, n)``."""
+    if T.dim() > 2:
+        return torch.linalg.solve_triangular(T, B, upper=upper)
+    whole = torch.linalg.solve_triangular(T, _columns(B), upper=upper)
+    return whole.unflatten(-1, (*B.shape[:-2], B.shape[-1])).movedim(0, -2)
+
+
+def _columns(B: Tensor) -> Tensor:
+    """Return the matrices of a batch, shape ``(*B, M, n)``, beside each other."""
+    return B.movedim(-2, 0).flatten(1)

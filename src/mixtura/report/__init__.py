@@ -6,6 +6,7 @@ from mixtura.report.experiment import experiment_chapter, experiment_report
 from mixtura.report.page import chapter, check_folder, page, paragraph, write_page
 from mixtura.report.regression import regression_chapter, regression_report
 from mixtura.report.scores import Score, Scores
+from mixtura.report.strokes_svg import strokes_svg, write_strokes_svg
 
 __all__ = [
     "AutoencoderScores",
@@ -24,5 +25,7 @@ __all__ = [
     "paragraph",
     "regression_chapter",
     "regression_report",
+    "strokes_svg",
     "write_page",
+    "write_strokes_svg",
 ]

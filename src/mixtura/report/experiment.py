@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.experiments import Cell, Curves, Paths, Picture, Record, Scatter, Sheet, Table
-from mixtura.report.page import definitions, page, paragraph, picture, remarks, section, table, write_page
-from mixtura.report.style import BASELINE, GRID, MODEL, MUTED, TRUTH, canvas, styled
+from mixtura.datasets import stroke_lines
+from mixtura.experiments import Cell, Curves, Paths, Picture, Record, Scatter, Sheet, Strokes, Table
+from mixtura.report.page import animation, definitions, page, paragraph, picture, remarks, section, table, write_page
+from mixtura.report.strokes_svg import strokes_svg
+from mixtura.report.style import BASELINE, GRID, INK, MODEL, MUTED, TRUTH, canvas, styled
+from mixtura.report.words import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +42,9 @@ def experiment_chapter(record: Record) -> str:
     """Return the record of an experiment as a part of a page."""
     parts = [paragraph(record.question, "lead"), remarks("What was found", record.findings)]
     parts += [picture(_draw(p), p.caption, p.caption) for p in record.pictures]
+    if record.animation is not None:
+        moving = record.animation
+        parts.append(animation(strokes_svg(moving.drawings, moving.labels, columns=moving.columns), moving.title))
     parts += [section(t.title, _table(t)) for t in record.tables]
     settings = [(str(k), str(v)) for k, v in record.settings.items()]
     return "\n".join([*parts, section("Settings", definitions(settings))])
@@ -71,6 +77,8 @@ def _draw(p: Picture) -> Figure:
             _curves(ax, panel)
         elif isinstance(panel, Paths):
             _paths(ax, panel)
+        elif isinstance(panel, Strokes):
+            _strokes(ax, panel)
         else:
             _sheet(ax, panel)
     for ax in axes[len(p.panels) :]:
@@ -79,13 +87,16 @@ def _draw(p: Picture) -> Figure:
     return figure
 
 
-def _height(panel: Scatter | Curves | Sheet | Paths, width: float) -> float:
+def _height(panel: Scatter | Curves | Sheet | Paths | Strokes, width: float) -> float:
     if isinstance(panel, Sheet):
         n, H, W = panel.images.shape[:3]
         columns = min(panel.columns, n)
         return 0.35 + width * math.ceil(n / columns) * H / (columns * W)
     if isinstance(panel, Curves):
         return 0.25 + min(max(0.7 * width, 2.4), 3.6)
+    if isinstance(panel, Strokes):
+        columns, rows = _cells(panel)
+        return 0.35 + width * rows / (columns * panel.aspect)
     if isinstance(panel, Paths):
         wide, high = np.ptp(panel.frame, axis=0)
         return 0.25 + width * high / wide
@@ -160,6 +171,31 @@ def _sheet(ax: Axes, panel: Sheet) -> None:
         i, j = divmod(k, columns)
         sheet[i * H : (i + 1) * H, j * W : (j + 1) * W] = image
     ax.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
+
+
+def _cells(panel: Strokes) -> tuple[int, int]:
+    """Return the number of columns and rows."""
+    columns = min(panel.columns, len(panel.drawings))
+    return columns, math.ceil(len(panel.drawings) / columns)
+
+
+def _strokes(ax: Axes, panel: Strokes) -> None:
+    columns, rows = _cells(panel)
+    inner = 0.84 * np.array([panel.aspect, 1.0])
+    for k, drawing in enumerate(panel.drawings):
+        lines = stroke_lines(drawing)
+        corners = np.concatenate(lines)
+        low, extent = corners.min(0), np.ptp(corners, axis=0)
+        scale = (inner / np.maximum(extent, 1e-12)).min() if extent.any() else 1.0
+        row, column = divmod(k, columns)
+        middle = np.array([(column + 0.5) * panel.aspect, row + 0.5])
+        for line in lines:
+            at = middle + scale * (line - low - extent / 2)
+            ax.plot(*at.T, color=INK, linewidth=0.9, solid_capstyle="round", marker="." if len(at) == 1 else "")
+        if panel.labels:
+            ax.text(middle[0], row + 0.02, clean(panel.labels[k]), color=MUTED, fontsize=7, ha="center", va="center")
+    ax.set(xlim=(0, columns * panel.aspect), ylim=(rows, 0), aspect="equal")
     ax.set_axis_off()
 
 

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixtura.report.style import BASELINE, FONTS, GRID, INK, MODEL, MUTED, TRUTH, svg
+from mixtura.report.style import BASELINE, FONTS, GRID, INK, MODEL, MUTED, TRUTH, data_address, svg
 from mixtura.report.words import clean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "animation",
     "chapter",
     "check_folder",
     "definitions",
@@ -124,6 +125,12 @@ def picture(figure: Figure, caption: str, alternative: str) -> str:
     """Return a figure inside the page, with its caption and a text for those who cannot see it."""
     below = f"<figcaption>{_escape(caption)}</figcaption>" if caption else ""
     return f'<figure><img src="{svg(figure)}" alt="{_escape(alternative)}">{below}</figure>'
+
+
+def animation(source: str, caption: str) -> str:
+    """Return an SVG picture that moves inside the page, with its caption."""
+    below = f"<figcaption>{_escape(caption)}</figcaption>"
+    return f'<figure><img src="{data_address(source)}" alt="{_escape(caption)}">{below}</figure>'
 
 
 def definitions(terms: Sequence[tuple[str, str]]) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "MUTED",
     "TRUTH",
     "canvas",
+    "data_address",
     "density_colours",
     "halo",
     "square_root_norm",
@@ -132,4 +133,9 @@ def svg(figure: Figure) -> str:
         figure.savefig(file, format="svg", dpi=200, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     source = file.getvalue()
     source = source[source.index("<svg") :].replace("'DejaVu Sans'", FONTS)
+    return data_address(source)
+
+
+def data_address(source: str) -> str:
+    """Return the source of an SVG picture as a ``data:`` address."""
     return "data:image/svg+xml;base64," + base64.b64encode(source.encode()).decode()
