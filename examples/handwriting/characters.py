@@ -20,7 +20,7 @@ train, valid, test = (mx.nn.Drawings(scale_strokes(d, scale)) for d in drawings.
 # standard deviation is the least that a component may have.
 with mx.training.isolated_seed(0):
     rnn = mx.nn.StrokeRNN(hidden=256, components=20, min_scale=float(1 / 12**0.5 / scale.mean()))
-mx.training.fit_strokes(rnn, train, validation=valid, epochs=8, batch_size=32, learning_rate=3e-3, verbose=True)
+mx.training.fit_strokes(rnn, train, validation=valid, epochs=8, verbose=True)
 nll = mx.training.stroke_nll(rnn, test)
 print(f"{nll[:, 0].sum() / nll[:, 1].sum():.3f} nats per point of characters that it has not seen")
 

@@ -30,6 +30,7 @@ wanted = sys.argv[1:] or [
 
 
 def letters(words):
+    """Return the places of the letters in the alphabet."""
     return [[ord(c) - ord("a") for c in word] for word in words]
 
 

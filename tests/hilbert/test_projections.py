@@ -113,6 +113,30 @@ def test_components_that_are_not_finite_are_named(name: str) -> None:
         PROJECTIONS[name](p, GaussianMixture(torch.zeros(5).double(), loc, Isotropic(1.0), validate_args=False))
 
 
+@every_projection
+def test_one_basis_for_a_batch_of_mixtures(name: str) -> None:
+    """Values and gradients are those of one mixture after the other; second derivatives, too."""
+    p, q = random_mixture("isotropic", 0, batch=(2, 3), K=4), random_mixture("isotropic", 1, K=3)
+    x, y = (m.loc.clone().requires_grad_() for m in (p, q))
+
+    def project(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return PROJECTIONS[name](GaussianMixture(p.logits, x, p._spread), GaussianMixture(q.logits, y, q._spread))
+
+    found = project(x, y)
+    factor = torch.arange(1.0, 7.0).double().reshape(2, 3)
+    whole = torch.autograd.grad((factor * found).sum(), (x, y))
+    part = torch.zeros_like(y)
+    for i, j in np.ndindex(2, 3):
+        own = GaussianMixture(p.logits[i, j], x[i, j], Isotropic(p._spread.parameter[i, j]))
+        one = PROJECTIONS[name](own, GaussianMixture(q.logits, y, q._spread))
+        assert_close(one, found[i, j], 1e-12, 1)
+        gx, gy = torch.autograd.grad(factor[i, j] * one, (x, y))
+        assert_close(gx[i, j], whole[0][i, j], 1e-9, 1)
+        part += gy
+    assert_close(part, whole[1], 1e-9, 1)
+    assert torch.autograd.gradgradcheck(project, (x, y))
+
+
 @pytest.mark.parametrize("batch", [(), (2,)])
 def test_values_sum_to_the_trace(batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     p, q = (random_mixture("diagonal", s, batch=batch, K=k) for s, k in ((0, 17), (1, 4)))

@@ -32,3 +32,9 @@ def test_the_report_shows_them() -> None:
     picture = Picture("a sheet", [panel])
     width = REPORT._draw(picture).get_size_inches()
     assert width[1] == pytest.approx(0.35 + width[0])
+
+
+def test_labels_stand_above_their_drawings() -> None:
+    line = np.array([[0, 0, 0], [1, 1, 1]], np.float32)
+    (ax,) = REPORT._draw(Picture("", [Strokes("", [line] * 3, columns=2, aspect=2.0, labels=["a", "b", "c"])])).axes
+    assert [(t.get_text(), *t.get_position()) for t in ax.texts] == [("a", 1, 0.02), ("b", 3, 0.02), ("c", 1, 1.02)]

@@ -10,6 +10,7 @@ from mixtura.experiments.cost_comparison import cost_comparison
 from mixtura.experiments.debiasing import debiasing
 from mixtura.experiments.exploration import exploration
 from mixtura.experiments.faces import faces
+from mixtura.experiments.finance import finance
 from mixtura.experiments.gaussian_or_distance import gaussian_or_distance
 from mixtura.experiments.handwriting import handwriting
 from mixtura.experiments.identity import identity
@@ -23,6 +24,7 @@ from mixtura.experiments.record import Cell, Curves, Options, Paths, Picture, Re
 from mixtura.experiments.simulators import simulation_based_inference
 from mixtura.experiments.strokes import characters
 from mixtura.experiments.variance_sweep import variance_sweep
+from mixtura.experiments.weather import weather
 
 __all__ = [
     "EXPERIMENTS",
@@ -46,6 +48,7 @@ EXPERIMENTS: dict[str, Callable[[Options], Record]] = {
     "coverage-bonus": exploration,
     "debiasing": debiasing,
     "faces": faces,
+    "finance": finance,
     "gaussian-or-distance": gaussian_or_distance,
     "handwriting": handwriting,
     "identity": identity,
@@ -59,5 +62,6 @@ EXPERIMENTS: dict[str, Callable[[Options], Record]] = {
     "simulation-based-inference": simulation_based_inference,
     "strokes": characters,
     "variance-sweep": variance_sweep,
+    "weather": weather,
 }
 """Experiments by name."""

@@ -7,14 +7,21 @@ import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mixtura.datasets import DailySeries, YearSplit, in_volatility, price_series, read_prices, walk_forward
 from mixtura.distributions import LaplaceMixture
 from mixtura.estimators import MixtureDensityRegressor
-from mixtura.experiments.paired import Difference, paired_difference
-from mixtura.experiments.record import Cell, Curves, Options, Picture, Record, Table
+from mixtura.experiments.backtest_tables import (
+    crises,
+    score_table,
+    shortfall_result,
+    shortfall_table,
+    violation_table,
+    violations,
+)
+from mixtura.experiments.paired import paired_difference
+from mixtura.experiments.record import Curves, Options, Picture, Record
 from mixtura.experiments.returns import (
     SHORTFALL,
     ReturnForecasts,
@@ -22,19 +29,15 @@ from mixtura.experiments.returns import (
     historical_forecasts,
     mixture_forecasts,
 )
-from mixtura.metrics import BacktestResult, christoffersen_test, kupiec_test, shortfall_test
 
 __all__ = ["finance", "learn_returns", "random_prices", "weights_by_width"]
 
 Array = NDArray[np.float64]
-Days = NDArray[np.bool_]
+Dates = NDArray[np.datetime64]
 
 _FILE = "sp500_daily_2000_2020.csv"
 _FIRST = 2005
-_CRISES = {"2008-09 to 2009-03": ("2008-09", "2009-04"), "2020-02 to 2020-04": ("2020-02", "2020-05")}
-_RISK = (0.01, 0.05)
-"""Levels of the value at risk."""
-_PASSED = 0.05
+_GARCH, _PAST = "GARCH(1,1), Student's t", "historical simulation"
 _WIDTHS = (0.005, 0.01, 0.02)
 """Standard deviations of a day that part the components into four classes."""
 
@@ -45,8 +48,7 @@ def finance(options: Options) -> Record:
     splits = walk_forward(series.dates, int(str(series.dates[-1])[:4]) if options.quick else _FIRST)
     rows = np.concatenate([split.test for split in splits])
     y, dates = series.y[rows], series.dates[rows]
-    garch, past = "GARCH(1,1), Student's t", "historical simulation"
-    found = {garch: garch_forecasts(series.y, splits), past: historical_forecasts(series.y, rows)}
+    found = {_GARCH: garch_forecasts(series.y, splits), _PAST: historical_forecasts(series.y, rows)}
     names = {seed: f"mixtura, seed {seed}" for seed in options.seeds}
     panels: list[Curves] = []
     for seed, name in names.items():
@@ -65,9 +67,6 @@ def finance(options: Options) -> Record:
                 [weights_by_width(q, scale[part]) for q, part in zip(mixtures, _parts(splits), strict=True)]
             )
             panels = _regimes(weights, dates, y)
-    own = list(names.values())
-    lead = {name: paired_difference(f.log_density, found[garch].log_density) for name, f in found.items()}
-    tails = {name: _tails(f, y) for name, f in found.items()}
     return Record(
         "finance",
         "Tomorrow's return of the S&P 500",
@@ -85,20 +84,22 @@ def finance(options: Options) -> Record:
             "seeds": list(options.seeds),
             "quick": options.quick,
         },
-        _findings(own, found, lead, tails, garch, past, y, dates),
-        [_score_table(found, garch, dates), _tail_table(tails), _shortfall_table(found, y)],
+        _findings(list(names.values()), found, y, dates),
+        [score_table(found, _GARCH, dates), violation_table(found, y), shortfall_table(found, y)],
         [
             Picture(
                 "Weights of the components by their width in the units of returns, monthly means: the regimes.",
                 panels,
                 columns=2,
             ),
-            Picture("Log score summed over the days, less that of GARCH.", [_race(found, garch, dates)], columns=1),
+            Picture("Log score summed over the days, less that of GARCH.", [_race(found, dates)], columns=1),
         ],
     )
 
 
-def learn_returns(z: DailySeries, train: NDArray[np.intp], seed: int = 0, quick: bool = False) -> MixtureDensityRegressor:
+def learn_returns(
+    z: DailySeries, train: NDArray[np.intp], seed: int = 0, quick: bool = False
+) -> MixtureDensityRegressor:
     """Return the regressor that has learnt returns in units of volatility, from :func:`in_volatility`, on some rows."""
     return _model(seed, quick).fit(z.X[train], z.y[train])
 
@@ -123,7 +124,9 @@ def random_prices(days: int, seed: int = 0) -> DailySeries:
         variance = 2e-6 + 0.1 * r[t - 1] ** 2 + 0.88 * variance
         r[t] = np.sqrt(variance * 4 / 6) * rng.standard_t(6)
     close, away = 1000 * np.exp(r.cumsum()), np.abs(r) + 0.005 * rng.random(days)
-    return price_series(np.datetime64("2001-01-01") + np.arange(days), close * np.exp(away), close * np.exp(-away), close)
+    return price_series(
+        np.datetime64("2001-01-01") + np.arange(days), close * np.exp(away), close * np.exp(-away), close
+    )
 
 
 def _model(seed: int, quick: bool) -> MixtureDensityRegressor:
@@ -158,113 +161,29 @@ def _parts(splits: Sequence[YearSplit]) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _periods(dates: NDArray[np.datetime64]) -> dict[str, Days]:
-    """Return the days of each crisis that lie among the dates."""
-    spans = {n: (dates >= np.datetime64(a)) & (dates < np.datetime64(b)) for n, (a, b) in _CRISES.items()}
-    return {name: days for name, days in spans.items() if days.sum() > 1}
-
-
-def _tails(f: ReturnForecasts, y: Array) -> list[tuple[float, float, float, float]]:
-    """Return level, share of violations, and the p-values of Kupiec and Christoffersen."""
-    rows = []
-    for level in _RISK:
-        below = torch.as_tensor(y < f.quantiles[level])
-        tests = kupiec_test(below, level).p_value, christoffersen_test(below).p_value
-        rows.append((level, float(below.double().mean()), *tests))
-    return rows
-
-
-def _findings(
-    own: Sequence[str],
-    found: Mapping[str, ReturnForecasts],
-    lead: Mapping[str, Difference],
-    tails: Mapping[str, Sequence[tuple[float, float, float, float]]],
-    garch: str,
-    past: str,
-    y: Array,
-    dates: NDArray[np.datetime64],
-) -> list[str]:
-    first = own[0]
-    mean = float(np.mean([found[n].log_density.mean() for n in own]))
-    ahead = [lead[n].mean / lead[n].standard_error for n in own]
-    verdict = (
-        "the mixture is better"
-        if min(ahead) > 2
-        else ("GARCH is better" if max(ahead) < -2 else "no difference that two standard errors would show")
-    )
+def _findings(own: Sequence[str], found: Mapping[str, ReturnForecasts], y: Array, dates: Dates) -> list[str]:
+    mean = {name: float(f.log_density.mean()) for name, f in found.items()}
+    lead = [paired_difference(found[name].log_density, found[_GARCH].log_density) for name in own]
+    ahead = [gap.mean / gap.standard_error for gap in lead]
+    verdict = "better" if min(ahead) > 2 else "worse" if max(ahead) < -2 else "no different within two standard errors"
     lines = [
-        f"Log score {mean:.4f} nats a day, GARCH {found[garch].log_density.mean():.4f}, historical simulation "
-        f"{found[past].log_density.mean():.4f}; paired difference to GARCH {lead[first]} (seed of the first row): "
-        f"{verdict}.",
+        f"Log score {np.mean([mean[name] for name in own]):.4f} nats a day, GARCH {mean[_GARCH]:.4f}, historical "
+        f"simulation {mean[_PAST]:.4f}; against GARCH {lead[0]} (seed of the first row): {verdict}.",
     ]
-    for name, days in _periods(dates).items():
-        gap = paired_difference(found[first].log_density[days], found[garch].log_density[days])
+    for name, days in crises(dates).items():
+        gap = paired_difference(found[own[0]].log_density[days], found[_GARCH].log_density[days])
         lines.append(f"In {name}, {days.sum()} days: {gap} nats a day against GARCH.")
-    for name in (first, garch, past):
-        rows = tails[name]
-        said = "; ".join(
-            f"{level:.0%} passed {share:.2%} of the days, p {kupiec:.2g} (Kupiec), {independent:.2g} (Christoffersen)"
-            for level, share, kupiec, independent in rows
-        )
-        passed = all(min(kupiec, independent) >= _PASSED for _, _, kupiec, independent in rows)
-        lines.append(f"Value at risk of {name}: {said}. Both tests passed at both levels: {'yes' if passed else 'no'}.")
-    z = _shortfall(found[first], y)
-    lines.append(f"Expected shortfall at {SHORTFALL:.1%}: Z₂ {z.statistic:+.2f}, p {z.p_value:.2g}.")
+    for name in (own[0], _GARCH, _PAST):
+        tests = violations(found[name], y)
+        passed = "yes" if all(v.passed for v in tests) else "no"
+        said = "; ".join(map(str, tests))
+        lines.append(f"Value at risk of {name}: {said}. Both tests passed at both levels: {passed}.")
+    z = shortfall_result(found[own[0]], y)
+    lines.append(f"Expected shortfall at {SHORTFALL:.1%} of {own[0]}: Z₂ {z.statistic:+.2f}, p {z.p_value:.2g}.")
     return lines
 
 
-def _score_table(found: Mapping[str, ReturnForecasts], garch: str, dates: NDArray[np.datetime64]) -> Table:
-    periods = {"all days": np.ones(len(dates), bool)} | _periods(dates)
-    rows: list[list[Cell]] = []
-    for name, f in found.items():
-        row: list[Cell] = [name]
-        for days in periods.values():
-            gap = paired_difference(f.log_density[days], found[garch].log_density[days])
-            row += [float(f.log_density[days].mean()), gap.mean, gap.standard_error]
-        rows.append(row)
-    columns = [c for p in periods for c in (p, "less GARCH", "standard error")]
-    return Table(
-        "Log scores, nats a day",
-        ("model", *columns),
-        rows,
-        "Log-density of the return as a fraction, higher is better. Standard errors allow for ten days of correlation "
-        "(Newey and West). GARCH is refitted when the mixture is; historical simulation is Student's t of most "
-        "likelihood on the past 500 days, fitted anew every day.",
-    )
-
-
-def _tail_table(tails: Mapping[str, Sequence[tuple[float, float, float, float]]]) -> Table:
-    return Table(
-        "Value at risk",
-        ("model", "level", "days below", "p of Kupiec", "p of Christoffersen"),
-        [[name, *row] for name, rows in tails.items() for row in rows],
-        "Share of the days whose return was below the quantile; p-values of the tests that it is the level (Kupiec), "
-        "and that one such day says nothing about the next (Christoffersen). Historical simulation: empirical "
-        "quantiles of the past 500 days.",
-    )
-
-
-def _shortfall_table(found: Mapping[str, ReturnForecasts], y: Array) -> Table:
-    rows: list[list[Cell]] = []
-    for name, f in found.items():
-        below = y < f.quantiles[SHORTFALL]
-        test = _shortfall(f, y)
-        rows.append([name, float(y[below].mean()), float(f.shortfall[below].mean()), test.statistic, test.p_value])
-    return Table(
-        f"Expected shortfall at {SHORTFALL:.1%}",
-        ("model", "mean return below the quantile", "its forecast", "Z₂", "p"),
-        rows,
-        "Acerbi and Székely's second test: Z₂ is negative, and p small, where tails are worse than predicted.",
-    )
-
-
-def _shortfall(f: ReturnForecasts, y: Array) -> BacktestResult:
-    tensors = (torch.as_tensor(a) for a in (y, f.quantiles[SHORTFALL], f.shortfall))
-    observed, quantile, shortfall = tensors
-    return shortfall_test(observed, quantile, shortfall, SHORTFALL, torch.as_tensor(f.draws))
-
-
-def _regimes(weights: Array, dates: NDArray[np.datetime64], y: Array) -> list[Curves]:
+def _regimes(weights: Array, dates: Dates, y: Array) -> list[Curves]:
     months, which = np.unique(dates.astype("datetime64[M]"), return_inverse=True)
     share = np.bincount(which)
     years = (months.astype(int) / 12 + 1970).tolist()
@@ -282,13 +201,13 @@ def _regimes(weights: Array, dates: NDArray[np.datetime64], y: Array) -> list[Cu
     ]
 
 
-def _race(found: Mapping[str, ReturnForecasts], garch: str, dates: NDArray[np.datetime64]) -> Curves:
+def _race(found: Mapping[str, ReturnForecasts], dates: Dates) -> Curves:
     months = dates.astype("datetime64[M]")
     last = np.flatnonzero(np.append(months[1:] != months[:-1], True))
     years = ((months[last].astype(int) + 1) / 12 + 1970).tolist()
     lines = {
-        name: (f.log_density - found[garch].log_density).cumsum()[last].tolist()
+        name: (f.log_density - found[_GARCH].log_density).cumsum()[last].tolist()
         for name, f in found.items()
-        if name != garch
+        if name != _GARCH
     }
     return Curves("Lead over GARCH", years, lines, y_label="nats")

@@ -80,10 +80,10 @@ def score(policy: Mixture[Any], x: Tensor) -> dict[str, float]:
         x: its contexts, shape ``(n, 2)``.
 
     Returns:
-        ``reward``; ``best heading``, the reward of the densest heading; ``left`` and ``right``, the shares of headings
-        within 3 σ of either best one; ``neither``; ``rarer side``, the smaller of left and right, context by context;
-        ``blocked``, how often one of 4 draws passes where one side, either as often, is blocked; ``KL(π|π*)`` and
-        ``KL(π*|π)`` in nats.
+        ``reward``; ``best heading``, the reward of the densest heading; ``left`` (of larger angle) and ``right``, the
+        shares of headings within 3 σ of either best one; ``neither``; ``rarer side``, the smaller of left and right,
+        context by context; ``blocked``, how often one of 4 draws passes where one side, either as often, is blocked;
+        ``KL(π|π*)`` and ``KL(π*|π)`` in nats.
     """
     offsets = torch.arange(-_REACH, _REACH + _STEP / 2, _STEP, dtype=torch.float64)
     a = x[:, 0] + offsets.unsqueeze(-1)  # (n_a, n)
@@ -110,8 +110,8 @@ def limits(x: Tensor) -> Mapping[str, float]:
     """Return what theory says of contexts ``(n, 2)``: the smallest divergences that one Gaussian can have.
 
     ``KL(π*|π)`` is smallest for the normal with the moments of π*, mean φ and variance ``δ² + σ²``: ``½ log(1 + δ²/σ²)
-    - log 2``. ``KL(π|π*)`` is smallest, log 2, for a normal on one of the bumps. ``reward`` is that of π*, ``-T/2``, and
-    ``averaged`` that of the normal with its moments, ``-E(|z| - δ)²``. All to 1e-8, what the bumps overlap.
+    - log 2``. ``KL(π|π*)`` is smallest, log 2, for a normal on one of the bumps. ``reward`` is that of π*, ``-T/2``;
+    ``averaged`` is that of the normal with its moments, ``-E(|z| - δ)²``. All to 1e-7, what the bumps overlap.
     """
     delta, variance = x[:, 1], TEMPERATURE / 2
     total = delta.square() + variance

@@ -215,21 +215,31 @@ def _findings(found: Found, theory: Mapping[str, float]) -> list[str]:
         f"{math.log(2):.3f} for the best Gaussian. Where one side is blocked, one of {TRIES} draws passes in "
         f"{stuck:.0%} against {passes:.0%} of cases."
     )
-    others = [n for n in METHODS if METHODS[n].objective is not likelihood and n != name]
-    kept = {n: of(n, "rarer side")[0] for n in others}
+    others = [n for n in METHODS if METHODS[n].objective is not likelihood]
+    shares = {n: [f["rarer side"] for f in found[n, "mixture"]] for n in others}
+    rewards = [_mean(found, n, actor, "reward") for n in others for actor in _ACTORS]
     said.append(
-        "How much of the mixture stays on the rarer side, of .5: "
-        + ", ".join(f"{share:.3f} ({n})" for n, share in kept.items())
-        + "."
+        "Policy gradients may forget a side with a mixture, too. On the rarer side, of .5, stay "
+        + ", ".join(f"{np.mean(s):.3f}{_plus_minus(s)} ({n})" for n, s in shares.items())
+        + f". The reward does not show it: all of these policies have between {min(rewards):.4f} and "
+        f"{max(rewards):.4f}."
     )
     return said
+
+
+def _error(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def _plus_minus(values: Sequence[float]) -> str:
+    return f" ± {_error(values):.3f}" if len(values) > 1 else ""
 
 
 def _tables(found: Found) -> list[Table]:
     columns = ("method", "policy", *_MEASURES.values())
     seeds = len(next(iter(found.values())))
 
-    def rows(of: Callable[[list[float]], float | None]) -> list[list[Cell]]:
+    def rows(of: Callable[[list[float]], float]) -> list[list[Cell]]:
         return [[*names, *(of([s[m] for s in scores]) for m in _MEASURES)] for names, scores in found.items()]
 
     means = Table(
@@ -243,10 +253,7 @@ def _tables(found: Found) -> list[Table]:
     )
     if seeds == 1:
         return [means]
-    errors = Table(
-        "Standard errors over the seeds", columns, rows(lambda v: float(np.std(v, ddof=1) / math.sqrt(seeds)))
-    )
-    return [means, errors]
+    return [means, Table("Standard errors over the seeds", columns, rows(_error))]
 
 
 def _limits_table(theory: Mapping[str, float]) -> Table:

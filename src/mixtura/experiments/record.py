@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,6 +137,12 @@ class Record:
                 {"title": t.title, "columns": list(t.columns), "rows": [list(r) for r in t.rows]} for t in self.tables
             ],
             "curves": [
-                {"title": c.title, "x": list(c.x), "lines": {k: list(v) for k, v in c.lines.items()}} for c in curves
+                {"title": c.title, "x": list(c.x), "lines": {k: [_number(y) for y in v] for k, v in c.lines.items()}}
+                for c in curves
             ],
         }
+
+
+def _number(y: float) -> float | None:
+    """Return None for NaN, which JSON does not know."""
+    return None if math.isnan(y) else y

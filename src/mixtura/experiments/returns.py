@@ -135,7 +135,9 @@ def historical_forecasts(y: Array, rows: NDArray[np.intp], seed: int = 0) -> Ret
     worst = ordered[:, : max(1, round(SHORTFALL * _WINDOW))].mean(1)
     quantiles = {level: np.quantile(past, level, axis=1) for level in LEVELS}
     which = np.random.default_rng(seed).integers(_WINDOW, size=(_DRAWS, len(rows)))
-    return ReturnForecasts(density, quantiles, np.minimum(worst, quantiles[SHORTFALL]), past[np.arange(len(rows)), which])
+    return ReturnForecasts(
+        density, quantiles, np.minimum(worst, quantiles[SHORTFALL]), past[np.arange(len(rows)), which]
+    )
 
 
 def student_forecasts(freedom: Array, center: Array, scale: Array, y: Array, seed: int = 0) -> ReturnForecasts:

@@ -80,6 +80,7 @@ def explore(bonus: Bonus | None, steps: int, seed: int, variance: float = 0.25) 
             visited.append(move(visited[-1], step))
         new = np.stack(visited[-_GO:])
         if bonus is not None and bonus.is_new is not None:
+            new = np.unique(new, axis=0)
             new = new[bonus.is_new(torch.as_tensor(new), torch.as_tensor(memory), variance).numpy()]
         memory = np.concatenate([memory, new])
     return np.stack(visited[: steps + 1]), memory

@@ -86,7 +86,8 @@ def learn_moons(n: int, seed: int = 0, quick: bool = False) -> MixtureDensityReg
     x, theta = inverse_two_moons(n, random_state=seed)
     return MixtureDensityRegressor(
         components=24,
-        ensemble=3,
+        ensemble=5,
+        roughness=0.5,
         hidden=(64, 64),
         dropout=0.0,
         epochs=2 if quick else 90,

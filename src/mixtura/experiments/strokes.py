@@ -26,7 +26,7 @@ _HEADS: dict[str, tuple[int, CovarianceKind]] = {
 }
 _FIRST, _LAST = "20 Gaussians, full", "one Gaussian, full"
 _TRAINED, _QUICK = 10_000, 150
-_EPOCHS, _BATCH, _RATE, _HIDDEN = 6, 32, 3e-3, 256
+_EPOCHS, _BATCH, _RATE, _HIDDEN = 8, 32, 1e-2, 256
 _TEMPERATURES = (1.0, 0.4)
 _SHOWN = 32
 _CLEAR = 4.0

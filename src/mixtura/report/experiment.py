@@ -192,7 +192,14 @@ def _strokes(ax: Axes, panel: Strokes) -> None:
         middle = np.array([(column + 0.5) * panel.aspect, row + 0.5])
         for line in lines:
             at = middle + scale * (line - low - extent / 2)
-            ax.plot(*at.T, color=INK, linewidth=0.9, solid_capstyle="round", marker="." if len(at) == 1 else "")
+            ax.plot(
+                *at.T,
+                color=INK,
+                linewidth=0.9,
+                solid_capstyle="round",
+                marker="." if len(at) == 1 else "",
+                markersize=2,
+            )
         if panel.labels:
             ax.text(middle[0], row + 0.02, clean(panel.labels[k]), color=MUTED, fontsize=7, ha="center", va="center")
     ax.set(xlim=(0, columns * panel.aspect), ylim=(rows, 0), aspect="equal")

@@ -30,9 +30,8 @@ def fit_strokes(
     *,
     validation: Drawings | None = None,
     epochs: int = 20,
-    batch_size: int = 64,
-    learning_rate: float = 5e-3,
-    weight_decay: float = 0.0,
+    batch_size: int = 32,
+    learning_rate: float = 1e-2,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     verbose: bool = False,
@@ -49,7 +48,6 @@ def fit_strokes(
         epochs: passes over the drawings, and the length of the rate's cycle.
         batch_size: drawings per step.
         learning_rate: peak of the rate.
-        weight_decay: AdamW's, on matrices only.
         seed: of the order of the drawings; torch's global generator is put back afterwards.
         checkpoint: file that is written while training goes on, resumed from if it is there, and deleted at the end.
         verbose: show a progress bar with the losses.
@@ -112,7 +110,7 @@ def fit_strokes(
             epochs=epochs,
             batch_size=1,
             learning_rate=learning_rate,
-            weight_decay=weight_decay,
+            weight_decay=0.0,
             average_decay=0.99,
             seed=seed,
             checkpoint=checkpoint,
