@@ -30,8 +30,8 @@ wanted = sys.argv[1:] or [
 
 
 def letters(words):
-    """Return the places of the letters in the alphabet."""
-    return [[ord(c) - ord("a") for c in word] for word in words]
+    """Return the places of the letters in the alphabet, and a 26 that says where the word ends."""
+    return [[*(ord(c) - ord("a") for c in word), 26] for word in words]
 
 
 # Made-up words, each in the hand of another writer; the wanted ones are not among them.
@@ -42,12 +42,12 @@ scale = stroke_scale(drawn)
 
 # A network that knows the letters of a word, and says where the pen goes next.
 with isolated_seed(0):
-    rnn = StrokeRNN(hidden=128, components=10, characters=26)
+    rnn = StrokeRNN(hidden=128, components=10, characters=27)
 data = Drawings(scale_strokes(drawn, scale), letters(words))
-fit_strokes(rnn, data, epochs=18, batch_size=32, learning_rate=5e-3, verbose=True)
+fit_strokes(rnn, data, epochs=34, batch_size=64, learning_rate=1e-2, verbose=True)
 
 # The wanted words, each in a hand that the network chooses.
-made = rnn.generate(text=letters(wanted), temperature=0.6, random_state=0)
+made = rnn.generate(text=letters(wanted), temperature=0.3, random_state=0)
 written = scale_strokes(made, 1 / scale)
 write_strokes_svg(HERE / "words.svg", written, wanted, columns=4)
 

@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from mixtura.experiments.backtest_tables import crises, score_table, shortfall_table, violation_table, violations
+from mixtura.experiments.backtest_tables import (
+    crises,
+    score_table,
+    shortfall_table,
+    tracked,
+    violation_table,
+    violations,
+)
 from mixtura.experiments.returns import LEVELS, ReturnForecasts
 from mixtura.metrics import kupiec_test
 
@@ -45,3 +52,17 @@ def test_scores_of_all_days_and_of_the_crises_in_them() -> None:
     first = days["2008-09 to 2009-03"]
     expected = (wide.log_density - right.log_density)[first].mean()
     assert rows[1][5] == pytest.approx(expected)
+
+
+def test_tracked_quantiles_are_passed_as_often_as_they_should_be_and_know_no_future() -> None:
+    rng = np.random.default_rng(1)
+    for scale in (0.5, 1.0, 2.0):
+        y = rng.standard_t(4, 5000)
+        q = np.full(5000, -1.5 * scale)
+        followed = tracked(q, y, 0.05)
+        assert (y < followed).mean() == pytest.approx(0.05, abs=0.005)
+        changed = y.copy()
+        changed[2000:] = 9.0
+        np.testing.assert_array_equal(tracked(q, changed, 0.05)[:2001], followed[:2001])
+    narrow = violations(_forecasts(0.7), Y, track=True)
+    assert all(v.kupiec > 0.05 for v in narrow)

@@ -14,9 +14,8 @@ from mixtura.experiments.finance import random_prices, weights_by_width
 def test_weights_of_components_by_width() -> None:
     w = torch.tensor([[0.1, 0.2, 0.7], [0.3, 0.3, 0.4]], dtype=torch.float64)
     b = torch.tensor([[0.5, 1.0, 2.0], [0.1, 1.0, 9.0]], dtype=torch.float64) / 2**0.5
-    found = weights_by_width(
-        LaplaceMixture(w.log(), torch.zeros(2, 3).double(), b, event_dim=0), np.array([0.006, 0.008])
-    )
+    q = LaplaceMixture(w.log(), torch.zeros(2, 3).double(), b, event_dim=0)
+    found = weights_by_width(q, np.array([0.006, 0.008]))
     np.testing.assert_allclose(found, [[0.1, 0.2, 0.7, 0.0], [0.3, 0.3, 0.0, 0.4]])
 
 

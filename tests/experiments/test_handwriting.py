@@ -19,7 +19,7 @@ HANDWRITING = importlib.import_module("mixtura.experiments.handwriting")
 def _pen(scale: tuple[float, float]) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return HANDWRITING.Pen(StrokeRNN(16, 3, characters=26), np.array(scale))
+        return HANDWRITING.Pen(StrokeRNN(16, 3, characters=27), np.array(scale))
 
 
 def test_held_out_words_are_different_and_of_the_lengths_that_are_learnt() -> None:
@@ -27,6 +27,10 @@ def test_held_out_words_are_different_and_of_the_lengths_that_are_learnt() -> No
     assert len(set(words)) == len(words) > 100
     assert {len(w) for w in words} == set(range(3, 9))
     assert not set(words) & set(random_words(500, (3, 8), exclude=words, random_state=0))
+
+
+def test_a_space_stands_behind_every_word() -> None:
+    assert HANDWRITING.codes(["cab", "z"]) == [[2, 0, 1, 26], [25, 26]]
 
 
 def test_words_are_written_in_the_units_they_were_drawn_in() -> None:

@@ -59,6 +59,10 @@ def test_a_mixture_of_logs_is_a_density_of_millimetres() -> None:
     np.testing.assert_allclose(f.crps(RAIN), dry * RAIN + WET * closed - dry * WET * at_zero, rtol=1e-4)
 
 
+def _density(f: RainForecast, x: float, day: int) -> float:
+    return float(np.exp(f.log_score(np.full(4, x))[day]))
+
+
 def test_mass_and_density_add_up_to_one() -> None:
     for f in (_gamma(), rain_mixture(_mixture())):
         with np.errstate(divide="ignore"):
@@ -69,7 +73,7 @@ def test_mass_and_density_add_up_to_one() -> None:
                     lambda u, f=f, d=day: np.exp(f.log_score(np.full(4, np.exp(u)))[d] + u), -40, 9, limit=200
                 )
                 assert dry[day] + wet[0] == pytest.approx(1, abs=1e-6)
-                over = integrate.quad(lambda x, f=f, d=day: np.exp(f.log_score(np.full(4, x))[d]), 5, np.inf, limit=200)
+                over = integrate.quad(lambda x, f=f, d=day: _density(f, x, d), 5, np.inf, limit=200)
                 assert f.exceeds(5.0)[day] == pytest.approx(over[0], abs=1e-6)
         np.testing.assert_allclose(f.exceeds(0.0), WET, atol=1e-15)
 

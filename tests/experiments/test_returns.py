@@ -83,23 +83,24 @@ def test_historical_simulation_is_the_quantile_of_the_past() -> None:
         historical_forecasts(y, np.array([499]))
 
 
-def test_garch_goes_on_by_its_recursion_and_knows_no_future() -> None:
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_garch_goes_on_as_archs_own_filter_does_and_knows_no_future(asymmetric: bool) -> None:
     arch = pytest.importorskip("arch")
     y = 0.01 * RNG.standard_t(6, 900)
-    dates = np.datetime64("2018-01-01") + np.arange(900)
-    split = walk_forward(dates, 2020)
-    f = garch_forecasts(y, split)
-    p = arch.arch_model(100 * y[split[0].train], mean="Constant", dist="t").fit(disp="off").params
-    q = {level: stats.t.ppf(level, p["nu"]) * ((p["nu"] - 2) / p["nu"]) ** 0.5 for level in LEVELS}
-    deviation = (f.quantiles[0.05] - p["mu"] / 100) / q[0.05]
-    again = (f.quantiles[0.01] - p["mu"] / 100) / q[0.01]
-    np.testing.assert_allclose(deviation, again)
-    residual = (y[split[0].test] - p["mu"] / 100)[:-1]
-    expected = p["omega"] / 1e4 + p["alpha[1]"] * residual**2 + p["beta[1]"] * deviation[:-1] ** 2
-    np.testing.assert_allclose(deviation[1:] ** 2, expected, rtol=1e-6)
+    split = walk_forward(np.datetime64("2018-01-01") + np.arange(900), 2020)
+    train, test = split[0].train, split[0].test
+    f = garch_forecasts(y, split, asymmetric)
+    model = {"mean": "Constant", "dist": "t", "o": int(asymmetric)}
+    p = arch.arch_model(100 * y[train], **model).fit(disp="off").params
+    deviation = arch.arch_model(100 * y, **model).fix(p).conditional_volatility[test]
+    standard = stats.t(p["nu"], scale=((p["nu"] - 2) / p["nu"]) ** 0.5)
+    for level in LEVELS:
+        expected = (p["mu"] + deviation * standard.ppf(level)) / 100
+        np.testing.assert_allclose(f.quantiles[level], expected, rtol=1e-4)
+    expected = standard.logpdf((100 * y[test] - p["mu"]) / deviation) - np.log(deviation / 100)
+    np.testing.assert_allclose(f.log_density, expected, atol=1e-4)
     changed = y.copy()
-    day = split[0].test[100]
-    changed[day:] = 0.2
-    g = garch_forecasts(changed, split)
-    np.testing.assert_allclose(g.quantiles[0.01][:101], f.quantiles[0.01][:101], rtol=1e-9)
-    np.testing.assert_allclose(g.log_density[:100], f.log_density[:100], rtol=1e-9)
+    changed[test[100] :] = -0.2
+    g = garch_forecasts(changed, split, asymmetric)
+    np.testing.assert_array_equal(g.quantiles[0.01][:101], f.quantiles[0.01][:101])
+    assert g.quantiles[0.01][101] < f.quantiles[0.01][101]

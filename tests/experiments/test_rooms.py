@@ -109,6 +109,6 @@ def test_an_agent_walks_and_remembers_what_spans_its_way() -> None:
     assert np.all((np.abs(length - 0.5) < 1e-9) | (length == 0))
     assert len(memory) <= 81
     left = ROOMS._outside(torch.as_tensor(visited).unsqueeze(1), torch.as_tensor(memory), 0.25)
-    assert left.max() <= ROOMS._KNOWN + 1e-6
+    assert left.max() <= ROOMS.KNOWN + 1e-6
     for name in ("random steps", "random plans"):
         assert coverage(explore(BONUSES[name], 80, 0)[0])[-1] < coverage(visited)[-1]

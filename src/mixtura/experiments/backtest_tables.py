@@ -20,6 +20,7 @@ __all__ = [
     "score_table",
     "shortfall_result",
     "shortfall_table",
+    "tracked",
     "violation_table",
     "violations",
 ]
@@ -32,6 +33,8 @@ _CRISES = {"2008-09 to 2009-03": ("2008-09", "2009-04"), "2020-02 to 2020-04": (
 _RISK = (0.01, 0.05)
 """Levels of the value at risk."""
 _PASSED = 0.05
+_STEP = 0.1
+"""Share of itself by which a violation widens a quantile that is tracked."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,44 @@ class Violations:
         )
 
 
-def violations(f: ReturnForecasts, y: Array) -> list[Violations]:
-    """Return the violations of the value at risk at 1 % and 5 % by returns of shape (T,)."""
+def tracked(quantile: Array, y: Array, level: float) -> Array:
+    r"""Return quantiles that violations widen and quiet days narrow: ``q_t (1 + c_t)`` with
+    ``c_(t+1) = c_t + (1{y_t < q_t (1 + c_t)} - level) / 10``.
+
+    Each uses the days before only. Over many days the share of violations comes to the level, whatever the model:
+    steps of ``c`` add up to its change, which is bounded.
+
+    Args:
+        quantile: forecast, negative, shape (T,).
+        y: what came, shape (T,).
+        level: of the quantile.
+
+    Source:
+        Angelopoulos, Candès & Tibshirani 2023, "Conformal PID control for time series prediction", quantile tracking.
+
+    Example:
+        >>> tracked(np.full(3, -1.0), np.array([-2.0, 0.0, 0.0]), 0.5).round(3)
+        array([-1.  , -1.05, -1.  ])
+    """
+    found, c = np.empty(len(y)), 0.0
+    for t, q in enumerate(quantile):
+        found[t] = q * (1 + c)
+        c = max(c + _STEP * ((y[t] < found[t]) - level), -0.9)
+    return found
+
+
+def violations(f: ReturnForecasts, y: Array, track: bool = False) -> list[Violations]:
+    """Return the violations of the value at risk at 1 % and 5 % by returns of shape (T,).
+
+    Args:
+        f: the forecasts.
+        y: what came.
+        track: let the quantiles follow the violations so far, see :func:`tracked`.
+    """
     found = []
     for level in _RISK:
-        below = torch.as_tensor(y < f.quantiles[level])
+        quantile = f.quantiles[level]
+        below = torch.as_tensor(y < (tracked(quantile, y, level) if track else quantile))
         tests = kupiec_test(below, level).p_value, christoffersen_test(below).p_value
         found.append(Violations(level, float(below.double().mean()), *tests))
     return found
@@ -99,15 +135,19 @@ def score_table(found: Forecasts, reference: str, dates: Dates) -> Table:
     )
 
 
-def violation_table(found: Forecasts, y: Array) -> Table:
-    """Return the violations of the value at risk of every model, with their tests."""
+def violation_table(found: Forecasts, y: Array, track: bool = False) -> Table:
+    """Return the violations of the value at risk of every model, with their tests; see :func:`violations`."""
+    rows = [(n, v) for n, f in found.items() for v in violations(f, y, track)]
     return Table(
-        "Value at risk",
+        "Value at risk that follows its violations" if track else "Value at risk",
         ("model", "level", "days below", "p of Kupiec", "p of Christoffersen"),
-        [[n, v.level, v.share, v.kupiec, v.christoffersen] for n, f in found.items() for v in violations(f, y)],
-        "Share of the days whose return was below the quantile; p-values of the tests that it is the level (Kupiec), "
-        "and that one such day says nothing about the next (Christoffersen). Historical simulation: empirical "
-        "quantiles of the past 500 days.",
+        [[n, v.level, v.share, v.kupiec, v.christoffersen] for n, v in rows],
+        "The same quantiles, a tenth wider after each violation, and narrower after all other days by as much in the "
+        "long run: no model is right about the tails of years to come, but each can learn from its own errors."
+        if track
+        else "Share of the days whose return was below the quantile; p-values of the tests that it is the level "
+        "(Kupiec), and that one such day says nothing about the next (Christoffersen). Historical simulation: "
+        "empirical quantiles of the past 500 days.",
     )
 
 

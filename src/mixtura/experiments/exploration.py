@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixtura.costs import matrix_matrix
 from mixtura.distributions import GaussianMixture
 from mixtura.experiments.record import Cell, Curves, Options, Picture, Record, Scatter, Table
-from mixtura.experiments.rooms import BONUSES, FREE, cell_centers, coverage, explore, outside_span
+from mixtura.experiments.rooms import BONUSES, FREE, KNOWN, cell_centers, coverage, explore, outside_span
 
 __all__ = ["exploration", "largest_difference"]
 
@@ -163,7 +163,7 @@ def _findings(
     elif any(d < -e for d, e in zip(apart, noise, strict=True)):
         verdict = "less than one of them by over two standard errors"
     else:
-        verdict = "not more than both by two standard errors"
+        verdict = "within two standard errors of one of them at least"
     said = [
         f"After {steps} steps the matrix cost has led to {share[own]:.1%} of the cells, random steps to "
         f"{share['random steps']:.1%}, random plans to {share['random plans']:.1%}, and counts of the very cells to "
@@ -174,17 +174,16 @@ def _findings(
         "Of the world as bumps, "
         + ", ".join(f"{outside[n]:.1%} ({n})" for n in (*_KERNELS, "counts of cells"))
         + " are outside the span of the visited ones: what the matrix cost asks for.",
-        f"Of {steps + 1} visited states {np.mean(remembered):.0f} span the rest but for .001 each; the bonus differs "
-        f"from numpy's least squares by {max(differences):.0e} at most.",
+        f"Of {steps + 1} visited states {np.mean(remembered):.0f} span the rest but for {KNOWN:.0e} each; the bonus "
+        f"differs from numpy's least squares by {max(differences):.0e} at most.",
     ]
     if widths:
+        by_width = {name: [float(r[1 + 2 * i] or 0) for r in widths[0].rows] for i, name in enumerate(_KERNELS)}
+        worst = min(by_width, key=lambda name: by_width[name][-1])
         said.append(
             "From the narrowest bump to the widest: "
-            + ", ".join(
-                f"{name} " + " ".join(f"{float(r[1 + 2 * i] or 0):.0%}" for r in widths[0].rows)
-                for i, name in enumerate(_KERNELS)
-            )
-            + ". A bump that is wide for the rooms lets a few states span all of them."
+            + "; ".join(f"{name} " + ", ".join(f"{s:.0%}" for s in shares) for name, shares in by_width.items())
+            + f". The widest, of {max(_WIDTHS):g} squared cells, serves the {worst} worst."
         )
     return said
 

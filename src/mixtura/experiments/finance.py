@@ -37,7 +37,7 @@ Dates = NDArray[np.datetime64]
 
 _FILE = "sp500_daily_2000_2020.csv"
 _FIRST = 2005
-_GARCH, _PAST = "GARCH(1,1), Student's t", "historical simulation"
+_GARCH, _GJR, _PAST = "GARCH(1,1), Student's t", "the same, asymmetric", "historical simulation"
 _WIDTHS = (0.005, 0.01, 0.02)
 """Standard deviations of a day that part the components into four classes."""
 
@@ -48,7 +48,11 @@ def finance(options: Options) -> Record:
     splits = walk_forward(series.dates, int(str(series.dates[-1])[:4]) if options.quick else _FIRST)
     rows = np.concatenate([split.test for split in splits])
     y, dates = series.y[rows], series.dates[rows]
-    found = {_GARCH: garch_forecasts(series.y, splits), _PAST: historical_forecasts(series.y, rows)}
+    found = {
+        _GARCH: garch_forecasts(series.y, splits),
+        _GJR: garch_forecasts(series.y, splits, asymmetric=True),
+        _PAST: historical_forecasts(series.y, rows),
+    }
     names = {seed: f"mixtura, seed {seed}" for seed in options.seeds}
     panels: list[Curves] = []
     for seed, name in names.items():
@@ -85,7 +89,12 @@ def finance(options: Options) -> Record:
             "quick": options.quick,
         },
         _findings(list(names.values()), found, y, dates),
-        [score_table(found, _GARCH, dates), violation_table(found, y), shortfall_table(found, y)],
+        [
+            score_table(found, _GARCH, dates),
+            violation_table(found, y),
+            violation_table(found, y, track=True),
+            shortfall_table(found, y),
+        ],
         [
             Picture(
                 "Weights of the components by their width in the units of returns, monthly means: the regimes.",
@@ -170,14 +179,18 @@ def _findings(own: Sequence[str], found: Mapping[str, ReturnForecasts], y: Array
         f"Log score {np.mean([mean[name] for name in own]):.4f} nats a day, GARCH {mean[_GARCH]:.4f}, historical "
         f"simulation {mean[_PAST]:.4f}; against GARCH {lead[0]} (seed of the first row): {verdict}.",
     ]
+    gap = paired_difference(found[own[0]].log_density, found[_GJR].log_density)
+    lines.append(f"Against GARCH that knows that losses shake more than gains (GJR), {mean[_GJR]:.4f}: {gap}.")
     for name, days in crises(dates).items():
         gap = paired_difference(found[own[0]].log_density[days], found[_GARCH].log_density[days])
         lines.append(f"In {name}, {days.sum()} days: {gap} nats a day against GARCH.")
     for name in (own[0], _GARCH, _PAST):
-        tests = violations(found[name], y)
-        passed = "yes" if all(v.passed for v in tests) else "no"
-        said = "; ".join(map(str, tests))
-        lines.append(f"Value at risk of {name}: {said}. Both tests passed at both levels: {passed}.")
+        for track in (False, True):
+            tests = violations(found[name], y, track)
+            passed = "yes" if all(v.passed for v in tests) else "no"
+            how = "Value at risk that follows its violations" if track else "Value at risk"
+            said = "; ".join(map(str, tests))
+            lines.append(f"{how}, {name}: {said}. Both tests passed at both levels: {passed}.")
     z = shortfall_result(found[own[0]], y)
     lines.append(f"Expected shortfall at {SHORTFALL:.1%} of {own[0]}: Z₂ {z.statistic:+.2f}, p {z.p_value:.2g}.")
     return lines

@@ -34,10 +34,11 @@ winter wonder world yellow young zero
 """
 HELD_OUT_WORDS = tuple(_HELD_OUT.split())
 """English words of three to eight letters; nobody learns them."""
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz "
+"""The space stands behind every word: who looks ahead sees where it ends."""
 _LENGTHS = (3, 8)
 _TEMPERATURES = (0.3, 0.6, 1.0)
-_FIRST = 0.6
+_FIRST = 0.3
 """Temperature of the pictures and of the finding."""
 _READABLE = 0.1
 """Character error up to which words are called readable."""
@@ -49,13 +50,13 @@ class _Budget:
     """How much of everything."""
 
     words: int = 6_000
-    epochs: int = 18
+    epochs: int = 34
     hidden: int = 128
-    reading_epochs: int = 6
+    reading_epochs: int = 8
 
 
 _FULL, _QUICK = _Budget(), _Budget(words=120, epochs=2, hidden=24, reading_epochs=2)
-_BATCH, _RATE, _COMPONENTS = 32, 5e-3, 10
+_BATCH, _RATE, _COMPONENTS = 64, 1e-2, 10
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,8 @@ def draw_words(words: Sequence[str], seed: int = 0) -> list[Line]:
 
 
 def codes(words: Sequence[str]) -> list[list[int]]:
-    """Return the places of the letters in the alphabet, from 0."""
-    return [[_ALPHABET.index(c) for c in word] for word in words]
+    """Return the places in the alphabet, from 0, of the letters of each word and of the space behind it."""
+    return [[_ALPHABET.index(c) for c in f"{word} "] for word in words]
 
 
 def _judged(name: str, seed: int, reader: Recogniser, drawings: Sequence[Line], words: Sequence[str]) -> list[Cell]:

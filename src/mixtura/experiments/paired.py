@@ -39,7 +39,7 @@ def paired_difference(a: Array, b: Array) -> Difference:
 
     Example:
         >>> print(paired_difference(np.array([1.0, 2.0, 3.0, 2.0]), np.ones(4)))
-        +1.0000 ± 0.1741
+        +1.0000 ± 0.1508
     """
     d = a - b
     n, away = len(d), d - d.mean()

@@ -87,7 +87,7 @@ def mixture_forecasts(z: Mixture[Any], scale: Array, y: Array, seed: int = 0) ->
     return ReturnForecasts(density, quantiles, worst, draws)
 
 
-def garch_forecasts(y: Array, splits: Sequence[YearSplit], seed: int = 0) -> ReturnForecasts:
+def garch_forecasts(y: Array, splits: Sequence[YearSplit], asymmetric: bool = False, seed: int = 0) -> ReturnForecasts:
     """Return the forecasts of a GARCH(1,1) with constant mean and Student's t, refitted for every split.
 
     Its parameters come from the days before each split; its variance goes on from day to day with the returns that
@@ -96,6 +96,7 @@ def garch_forecasts(y: Array, splits: Sequence[YearSplit], seed: int = 0) -> Ret
     Args:
         y: returns of all days.
         splits: from :func:`~mixtura.datasets.walk_forward`.
+        asymmetric: let losses raise the variance more than gains (Glosten, Jagannathan & Runkle 1993).
         seed: of the draws.
 
     Raises:
@@ -104,13 +105,18 @@ def garch_forecasts(y: Array, splits: Sequence[YearSplit], seed: int = 0) -> Ret
     arch = require("arch", "GARCH", "markets")
     parts = []
     for split in splits:
-        fitted = arch.arch_model(_PERCENT * y[split.train], mean="Constant", dist="t").fit(disp="off").params
-        last = split.test[-1] + 1
-        filtered = arch.arch_model(_PERCENT * y[:last], mean="Constant", dist="t").fix(fitted)
-        deviation = filtered.conditional_volatility[split.test] / _PERCENT
-        freedom = np.full(len(split.test), float(fitted["nu"]))
-        scale = deviation * np.sqrt((freedom - 2) / freedom)
-        center = np.full(len(scale), float(fitted["mu"]) / _PERCENT)
+        percent = _PERCENT * y[: split.test[-1] + 1]
+        fitted = arch.arch_model(percent[split.train], mean="Constant", dist="t", o=int(asymmetric)).fit(disp="off")
+        known = dict(fitted.params)
+        shock = percent - known["mu"]
+        slope = known["alpha[1]"] + known.get("gamma[1]", 0.0) * (shock < 0)
+        variances, last = np.empty(len(split.test)), float(fitted.conditional_volatility[-1]) ** 2
+        for i, day in enumerate(split.test - 1):
+            last = known["omega"] + slope[day] * shock[day] ** 2 + known["beta[1]"] * last
+            variances[i] = last
+        freedom = np.full(len(split.test), float(known["nu"]))
+        center = np.full(len(split.test), known["mu"] / _PERCENT)
+        scale = np.sqrt(variances * (freedom - 2) / freedom) / _PERCENT
         parts.append(student_forecasts(freedom, center, scale, y[split.test], seed + split.year))
     return ReturnForecasts.joined(parts)
 

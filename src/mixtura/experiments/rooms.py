@@ -50,7 +50,7 @@ _BEGIN = np.array([3.5, 3.5])
 _STEP, _LEGS, _STEPS_OF_LEG, _GO = 0.5, 4, 8, 4
 """Length of a step in cells, legs of a plan, steps of a leg in one direction, steps before planning again."""
 _PLANS = 48
-_KNOWN = 1e-3
+KNOWN = 1e-6
 """A state whose bonus is not larger adds nothing to the span of those remembered."""
 
 
@@ -139,7 +139,7 @@ def _outside(paths: Tensor, memory: Tensor, variance: float) -> Tensor:
 
 
 def _is_outside(states: Tensor, memory: Tensor, variance: float) -> Tensor:
-    return _outside(states.unsqueeze(1), memory, variance) > _KNOWN
+    return _outside(states.unsqueeze(1), memory, variance) > KNOWN
 
 
 def _correlations(paths: Tensor, memory: Tensor, variance: float) -> Tensor:
