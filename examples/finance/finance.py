@@ -55,7 +55,9 @@ top.plot(series.dates[rows], index, color="#222222", lw=0.8)
 top.set(ylabel="index, 2005 = 1", yscale="log", yticks=[0.5, 1, 2, 3], yticklabels=["0.5", "1", "2", "3"])
 top.minorticks_off()
 names = ("below 0.5 % a day", "0.5 to 1 %", "1 to 2 %", "above 2 %")
-bottom.stackplot(months.astype("datetime64[D]"), share, labels=names, colors=["#dbe7f1", "#8fb4d3", "#e39a6c", "#b3361b"])
+bottom.stackplot(
+    months.astype("datetime64[D]"), share, labels=names, colors=["#dbe7f1", "#8fb4d3", "#e39a6c", "#b3361b"]
+)
 bottom.set(ylabel="weight of components", ylim=(0, 1), xlim=(months[0].astype("datetime64[D]"), series.dates[-1]))
 bottom.legend(fontsize=8, loc="lower left", ncols=4)
 figure.savefig(Path(__file__).with_name("picture.png"))

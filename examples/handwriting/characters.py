@@ -19,8 +19,8 @@ train, valid, test = (mx.nn.Drawings(scale_strokes(d, scale)) for d in drawings.
 # For every next point a mixture of 20 Gaussians beside the state of the pen. The points lie on a grid of step 1, whose
 # standard deviation is the least that a component may have.
 with mx.training.isolated_seed(0):
-    rnn = mx.nn.StrokeRNN(hidden=256, components=20, min_scale=float(1 / 12**0.5 / scale.mean()))
-mx.training.fit_strokes(rnn, train, validation=valid, epochs=8, verbose=True)
+    rnn = mx.nn.StrokeRNN(hidden=256, components=20, min_scale=(1 / 12**0.5 / scale).tolist())
+mx.training.fit_strokes(rnn, train, validation=valid, epochs=6, verbose=True)
 nll = mx.training.stroke_nll(rnn, test)
 print(f"{nll[:, 0].sum() / nll[:, 1].sum():.3f} nats per point of characters that it has not seen")
 

@@ -1,4 +1,4 @@
-"""Words by hand: `python words.py [WORD ...]` learns to draw words, writes some, and draws words.svg and picture.png.
+"""Words by hand: `python words.py [WORD ...]` learns to draw words, writes some, and draws words.svg and words.png.
 
 It takes about seven minutes of one core. Needs `pip install 'mixtura[app,handwriting]'`.
 """
@@ -21,11 +21,11 @@ wanted = sys.argv[1:] or [
     "density",
     "network",
     "machine",
-    "learning",
     "answer",
     "question",
     "strange",
     "yellow",
+    "quick",
 ]
 
 
@@ -71,4 +71,4 @@ axis.imshow(phi, aspect="auto", cmap="Blues")
 axis.set_xticks(range(len(wanted[0])), list(wanted[0]))
 axis.set(ylabel="point")
 axis.set_title("where the network looks", fontsize=9)
-figure.savefig(HERE / "picture.png")
+figure.savefig(HERE / "words.png")

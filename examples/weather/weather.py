@@ -47,21 +47,22 @@ season = wet[split.train].mean()
 print(f"log score {log_score.mean():.3f} nats a day; Brier score {brier_score(chance, happened).mean():.3f}, ", end="")
 print(f"of always saying {season:.0%}: {brier_score(torch.full_like(chance, season), happened).mean():.3f}")
 
-figure = Figure(figsize=(10, 3.4), dpi=72, layout="constrained")
-left, right = figure.subplots(1, 2, width_ratios=[2, 1])
-days = slice(300, 365)
-middle, high = (np.exp(model.predict_quantiles(X[split.test][days], q)) for q in (0.5, 0.9))
-day = series.dates[split.test][days]
-left.bar(day, y[days], color="#1d5c8f", label="rain that fell")
-left.plot(day, np.where(high > np.exp(dry), high, 0), color="#d2541b", lw=1.2, label="quantile of 90 %, the evening before")
-left.plot(day, 60 * chance[days] / 10 - 8, color="#777777", lw=1, label="probability of rain (below: 0 to 1)")
-left.axhline(-8, color="#cccccc", lw=0.6)
-left.axhline(-2, color="#cccccc", lw=0.6)
-left.set(ylabel="mm", yticks=[0, 10, 20, 30, 40, 50])
-left.legend(fontsize=8, frameon=False)
+figure = Figure(figsize=(10, 3.8), dpi=72, layout="constrained")
+axes = figure.subplot_mosaic([["rain", "right"], ["chance", "right"]], width_ratios=[2, 1], height_ratios=[3, 1])
+last, day = split.test[-65:], series.dates[split.test[-65:]]
+high = model.predict_quantiles(X[last], 0.9)
+axes["rain"].bar(day, rain[last], color="#1d5c8f", label="rain that fell")
+axes["rain"].step(
+    day, np.where(high > dry, np.exp(high), 0), where="mid", color="#d2541b", lw=1.2, label="forecast: nine in ten"
+)
+axes["rain"].set(ylabel="mm a day", xticklabels=[], title="the last days of 2015, each forecast the evening before")
+axes["rain"].legend(fontsize=8, loc="upper left")
+axes["chance"].bar(day, chance[-65:], width=1.0, color=np.where(rain[last] > 0, "#1d5c8f", "#c9d6e2").tolist())
+axes["chance"].set(ylabel="P(rain)", ylim=(0, 1), yticks=[0, 0.5, 1])
+axes["chance"].tick_params("x", labelsize=8)
 rows = reliability(chance, happened, bins=8)
-right.plot([0, 1], [0, 1], color="#cccccc", lw=1)
-right.errorbar(
+axes["right"].plot([0, 1], [0, 1], color="#cccccc", lw=1)
+axes["right"].errorbar(
     [r.predicted for r in rows],
     [r.observed for r in rows],
     [r.standard_error for r in rows],
@@ -70,5 +71,6 @@ right.errorbar(
     ms=4,
     lw=1,
 )
-right.set(xlabel="forecast probability of rain", ylabel="share of days that were wet", xlim=(0, 1), ylim=(0, 1))
+axes["right"].set(xlabel="forecast probability of rain", ylabel="share of days that were wet", xlim=(0, 1), ylim=(0, 1))
+axes["right"].set_title("a year of probabilities")
 figure.savefig(Path(__file__).with_name("picture.png"))

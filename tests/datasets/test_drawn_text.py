@@ -1,12 +1,14 @@
 """Drawn text against the faces themselves, and what a writer does to it."""
 
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mixtura.datasets import WRITING_FACES, Writer, draw_text, random_writer
+from mixtura.datasets.drawn_text import _glyphs
 
 HersheyFonts = pytest.importorskip("HersheyFonts")
 FINE = Writer(stride=0.02)
@@ -114,3 +116,12 @@ def test_bad_input_is_named():
         draw_text("café")
     with pytest.raises(ValueError, match="no face 'gothic'; there are: plain, script, capitals"):
         draw_text("a", Writer("gothic"))
+
+
+def test_the_package_with_the_faces_is_named_where_it_is_missing(monkeypatch):
+    _glyphs.cache_clear()
+    monkeypatch.setitem(sys.modules, "HersheyFonts", None)
+    with pytest.raises(
+        ImportError, match=r"needs HersheyFonts: install it with `pip install 'mixtura\[handwriting\]'`"
+    ):
+        draw_text("a")

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from mixtura.datasets import read_prices
+from mixtura.datasets import in_volatility, read_prices
 
 N, FIRST = 300, date(2019, 3, 1)
 
@@ -74,3 +74,38 @@ def test_bad_files_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("MIXTURA_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match=r"set MIXTURA_DATA .* sp500_daily_2000_2020\.csv, which is"):
         read_prices()
+
+
+def test_units_of_volatility_by_hand(tmp_path):
+    series = read_prices(write(tmp_path / "p.csv", prices()))
+    z, s = in_volatility(series)
+    known = dict(zip(series.feature_names, series.X.T, strict=True))
+    v, w = known["volatility, quarter"][0] ** 2, known["range, month"][0] ** 2
+    for r, spread in zip(known["return"], known["range"], strict=True):
+        v, w = 0.94 * v + 0.06 * r**2, 0.94 * w + 0.06 * spread**2
+    w /= 4 * np.log(2)
+    assert s[-1] == pytest.approx((v * w) ** 0.25, rel=1e-12)
+    np.testing.assert_allclose(z.y * s, series.y)
+    last = dict(zip(z.feature_names, z.X[-1], strict=True))
+    assert last["return, week"] == pytest.approx(known["return, week"][-1] / (s[-1] * 5**0.5))
+    assert last["log volatility, month"] == pytest.approx(np.log(known["volatility, month"][-1] / s[-1]))
+    assert last["log return over range"] == pytest.approx(np.log(v / w) / 2)
+    assert last["drawdown"] == pytest.approx(known["drawdown"][-1] / (s[-1] * 252**0.5))
+
+
+def test_units_of_volatility_know_no_future_and_no_scale(tmp_path):
+    v, changed, wilder = prices(), prices(), prices()
+    changed[280:] = prices(seed=1)[280:]
+    wilder = 1000 * (wilder / 1000) ** 3  # every log is three times as large
+    a, b, c = (in_volatility(read_prices(write(tmp_path / "p.csv", x))) for x in (v, changed, wilder))
+    np.testing.assert_array_equal(a[1][:28], b[1][:28])
+    np.testing.assert_array_equal(a[0].X[:28], b[0].X[:28])
+    np.testing.assert_allclose(c[0].X, a[0].X, atol=1e-9)
+    np.testing.assert_allclose(c[1], 3 * a[1])
+
+
+def test_prices_that_do_not_move_are_refused(tmp_path):
+    still = prices()
+    still[:] = 1000.0
+    with pytest.raises(ValueError, match="do not move"):
+        in_volatility(read_prices(write(tmp_path / "p.csv", still)))

@@ -1,6 +1,7 @@
 """The experiment on returns: regimes by hand, and a quick run without data."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,9 +26,8 @@ def test_random_prices_have_restless_times() -> None:
     assert abs(np.corrcoef(r[1:], r[:-1])[0, 1]) < 0.06
 
 
-def test_a_quick_run_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quick_run_needs_no_data() -> None:
     pytest.importorskip("arch")
-    monkeypatch.delenv("MIXTURA_DATA", raising=False)
     record = EXPERIMENTS["finance"](Options(quick=True, say=lambda line: None))
     json.dumps(record.to_json(), allow_nan=False)
     rows = {str(r[0]): [float(c or 0) for c in r[1:]] for r in record.tables[0].rows}
@@ -39,7 +39,9 @@ def test_a_quick_run_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(np.sum(list(weights.values()), 0), 1, atol=1e-9)
 
 
-def test_missing_data_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*csv: set MIXTURA_DATA .* vega/vega-datasets"):
+        EXPERIMENTS["finance"](Options(data=tmp_path, say=lambda line: None))
     monkeypatch.delenv("MIXTURA_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="MIXTURA_DATA"):
         EXPERIMENTS["finance"](Options(say=lambda line: None))

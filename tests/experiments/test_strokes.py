@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from mixtura.distributions import StrokePoint
 from mixtura.experiments import EXPERIMENTS, Options, Strokes
-from tests.helpers import global_state
+from tests.helpers import global_state, random_case
 
 STROKES = importlib.import_module("mixtura.experiments.strokes")
 
@@ -48,7 +50,7 @@ def test_drawings_are_read_in_their_own_units_with_the_floor_of_their_grid(tmp_p
     points = np.concatenate(made)
     np.testing.assert_allclose(kanji.scale, points[:, :2].std(0), rtol=1e-5)
     np.testing.assert_allclose(omniglot.scale, 6 * kanji.scale, rtol=1e-5)
-    assert kanji.floor == pytest.approx(np.sqrt(1 / 12 / points[:, 0].std() / points[:, 1].std()), rel=1e-5)
+    assert kanji.floor == pytest.approx(np.sqrt(1 / 12) / points[:, :2].std(0), rel=1e-5)
     assert omniglot.floor == pytest.approx(kanji.floor, rel=1e-5)
     np.testing.assert_allclose(omniglot.train.points, kanji.train.points, atol=1e-5)  # the origin is gone
     np.testing.assert_allclose(kanji.real[3] * [*kanji.scale, 1], made[3], atol=1e-4)
@@ -68,13 +70,22 @@ def test_findings_say_what_was_measured_whichever_way_it_is() -> None:
 
     def finding(diagonal: float, noise: float) -> str:
         other = own + [[10 * diagonal, 0]] + noise * np.random.default_rng(1).standard_normal((50, 1)) * [1, 0]
-        heads = dict(zip(STROKES._HEADS, ([own], [other], [own + np.array([5, 0])]), strict=True))
+        heads: dict[str, Any] = dict(zip(STROKES._HEADS, ([own], [other], [own + np.array([5, 0])]), strict=True))
         return STROKES._finding("x", {("x", head): nll for head, nll in heads.items()})
 
     assert "20 Gaussians, diagonal is worse, by 0.1" in finding(0.1, 0.1)
     assert "20 Gaussians, diagonal is better, by -0.1" in finding(-0.1, 0.1)
     assert "20 Gaussians, diagonal is not clearly different" in finding(0.1, 5)
     assert "one Gaussian, full is worse, by 0.500 ± 0.000" in finding(0.1, 0.1)
+
+
+def test_correlations_are_removed_and_variances_kept() -> None:
+    case = random_case("full", batch=(3,), D=2, seed=1)
+    p = StrokePoint(case.mixture, torch.zeros(3, 3, dtype=torch.float64))
+    q = STROKES.uncorrelated(p).offset
+    S = q.covariance.dense(2).numpy()
+    np.testing.assert_allclose(S, case.dense.S * np.eye(2))
+    torch.testing.assert_close(q.mean, p.offset.mean)
 
 
 def test_quick_run(monkeypatch: pytest.MonkeyPatch) -> None:

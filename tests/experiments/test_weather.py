@@ -25,8 +25,7 @@ def test_amounts_become_logs() -> None:
         np.testing.assert_allclose(X[:, i], np.log1p(series.X[:, i]) if amount else series.X[:, i])
 
 
-def test_a_quick_run_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MIXTURA_DATA", raising=False)
+def test_a_quick_run_needs_no_data() -> None:
     record = EXPERIMENTS["weather"](_options())
     json.dumps(record.to_json(), allow_nan=False)
     rows = {str(r[0]): [float(c or 0) for c in r[1:]] for r in record.tables[0].rows}

@@ -43,7 +43,7 @@ def test_a_pattern_is_learnt_up_to_the_floor() -> None:
 
 def test_what_is_written_is_what_was_asked_for() -> None:
     """Two letters of two and three points; texts that were not in the training."""
-    texts = _texts(200, 0)
+    texts = _texts(150, 0)
     rnn = _rnn(characters=2, hidden=24)
     fit_strokes(rnn, Drawings([_written(t) for t in texts], texts), epochs=20, batch_size=8, learning_rate=0.01)
     wanted = [[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0], [1, 0]]

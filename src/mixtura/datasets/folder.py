@@ -8,22 +8,23 @@ from pathlib import Path
 __all__ = ["data_file"]
 
 
-def data_file(name: str, origin: str) -> Path:
-    """Return the path of a file in the folder that the environment variable ``MIXTURA_DATA`` names.
+def data_file(name: str, origin: str, folder: str | Path | None = None) -> Path:
+    """Return the path of a file in a folder of data.
 
     Args:
         name: of the file.
         origin: where it comes from, as the end of a sentence.
+        folder: that holds it; None takes the one that the environment variable ``MIXTURA_DATA`` names.
 
     Raises:
-        FileNotFoundError: where the variable is not set, or the folder does not hold the file.
+        FileNotFoundError: where no folder is named, or it does not hold the file.
 
     Example:
         >>> data_file("nothing.csv", "comes from nowhere")
         Traceback (most recent call last):
         FileNotFoundError: ... set MIXTURA_DATA to the folder that holds nothing.csv, which comes from nowhere.
     """
-    folder = os.environ.get("MIXTURA_DATA")
+    folder = folder or os.environ.get("MIXTURA_DATA")
     path = Path(folder or "", name)
     if folder and path.is_file():
         return path

@@ -55,7 +55,7 @@ class Violations:
 
     def __str__(self) -> str:
         return (
-            f"{self.level:.0%} passed on {self.share:.2%} of the days, p {self.kupiec:.2g} (Kupiec) and "
+            f"the {self.level:.0%} quantile broken on {self.share:.2%} of the days, p {self.kupiec:.2g} (Kupiec) and "
             f"{self.christoffersen:.2g} (Christoffersen)"
         )
 

@@ -22,6 +22,16 @@ class Difference:
     mean: float
     standard_error: float
 
+    def verdict(self, lower_is_better: bool = False) -> str:
+        """Say whether the first forecast is the better one, and whether by more than two standard errors.
+
+        Example:
+            >>> Difference(0.03, 0.01).verdict(), Difference(0.01, 0.01).verdict(lower_is_better=True)
+            ('clearly better', 'worse, within two standard errors')
+        """
+        word = "better" if (self.mean > 0) != lower_is_better else "worse"
+        return f"clearly {word}" if abs(self.mean) > 2 * self.standard_error else f"{word}, within two standard errors"
+
     def __str__(self) -> str:
         return f"{self.mean:+.4f} ± {self.standard_error:.4f}"
 

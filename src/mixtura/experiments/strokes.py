@@ -10,12 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.datasets import read_strokes, scale_strokes, stroke_scale
+from mixtura.distributions import Diagonal, GaussianMixture, StrokePoint
 from mixtura.experiments.record import Cell, Options, Picture, Record, Strokes, Table
 from mixtura.nn import Drawings, StrokeRNN
 from mixtura.nn.heads import CovarianceKind
 from mixtura.training import fit_strokes, isolated_seed, stroke_nll
 
-__all__ = ["Characters", "characters", "learn_characters", "made_up_characters", "mean_and_error", "read_characters"]
+__all__ = [
+    "Characters",
+    "characters",
+    "learn_characters",
+    "made_up_characters",
+    "mean_and_error",
+    "read_characters",
+    "uncorrelated",
+]
 
 _STEPS = {"omniglot": 6.0, "kanji": 1.0}
 """Of the grid that the points of each file lie on, in its units."""
@@ -25,8 +34,10 @@ _HEADS: dict[str, tuple[int, CovarianceKind]] = {
     "one Gaussian, full": (1, "full"),
 }
 _FIRST, _LAST = "20 Gaussians, full", "one Gaussian, full"
+_CUT = "20 Gaussians, full, correlations set to zero"
+"""After the training: what they are worth to the network that has them."""
 _TRAINED, _QUICK = 10_000, 150
-_EPOCHS, _BATCH, _RATE, _HIDDEN = 8, 32, 1e-2, 256
+_EPOCHS, _BATCH, _RATE, _HIDDEN = 6, 32, 1e-2, 256
 _TEMPERATURES = (1.0, 0.4)
 _SHOWN = 32
 _CLEAR = 4.0
@@ -45,8 +56,8 @@ class Characters:
     """The first of the test drawings."""
     scale: NDArray[np.float64]
     """Those standard deviations, in units of the file, shape ``(2,)``."""
-    floor: float
-    """Floor of the components' scales: the step of the grid over √12."""
+    floor: tuple[float, float]
+    """Of the components' scales: the step of the grid over √12."""
 
 
 def characters(options: Options) -> Record:
@@ -62,11 +73,16 @@ def characters(options: Options) -> Record:
                 start = time.process_time()
                 rnn = learn_characters(data, head, seed, quick=options.quick)
                 seconds = time.process_time() - start
-                nll = stroke_nll(rnn, data.test)
-                found.setdefault((data.name, head), []).append(nll)
-                mean, error = mean_and_error(*nll.T)
+                judged = {head: stroke_nll(rnn, data.test)}
+                if head == _FIRST:
+                    judged[_CUT] = stroke_nll(lambda *batch, rnn=rnn: uncorrelated(rnn(*batch)), data.test)
+                for name, nll in judged.items():
+                    found.setdefault((data.name, name), []).append(nll)
+                    mean, error = mean_and_error(*nll.T)
+                    clock = seconds if name == head else None
+                    rows.append([data.name, name, seed, mean, error, mean + math.log(data.scale.prod()), clock])
+                mean, _ = mean_and_error(*judged[head].T)
                 options.say(f"{data.name}, {head}, seed {seed}: {mean:.3f} nats per point, {seconds:.0f} s")
-                rows.append([data.name, head, seed, mean, error, mean + math.log(data.scale.prod()), seconds])
                 if seed == options.seeds[0] and head in (_FIRST, _LAST):
                     panels += _drawn(rnn, head, len(data.real), _TEMPERATURES if head == _FIRST else (1.0,))
         pictures.append(
@@ -84,7 +100,7 @@ def characters(options: Options) -> Record:
             "seeds": list(options.seeds),
             "drawings": {d.name: f"{len(d.train)} to learn from, {len(d.test)} to judge" for d in sets},
             "units (dx, dy)": {d.name: [round(float(s), 3) for s in d.scale] for d in sets},
-            "floor of the scales": {d.name: round(d.floor, 5) for d in sets},
+            "floor of the scales": {d.name: [round(float(f), 5) for f in d.floor] for d in sets},
             "epochs": _epochs(options.quick),
             "drawings per step": _BATCH,
             "width of the LSTM": _hidden(options.quick),
@@ -185,12 +201,19 @@ def mean_and_error(total: NDArray[np.float64], points: NDArray[np.float64]) -> t
     return float(mean), float(np.sqrt(np.square(total - mean * points).sum() * n / (n - 1)) / points.sum())
 
 
+def uncorrelated(p: StrokePoint) -> StrokePoint:
+    """Return the distribution with the covariances of all components set to zero, their variances as they are."""
+    q = p.offset
+    variance = q.covariance.variances(2).expand(q.loc.shape)
+    return StrokePoint(GaussianMixture(q.logits, q.loc, Diagonal(variance), validate_args=False), p.pen_logits)
+
+
 def _scaled(name: str, splits: list[list[NDArray[np.float32]]], n: int, step: float) -> Characters:
     if all(not d[0].any() for d in splits[0]):  # begins at the origin, with a point that says nothing
         splits = [[d[1:] for d in split if len(d) > 1] for split in splits]
     scale = stroke_scale(splits[0])
     train, valid, test = (scale_strokes(split, scale) for split in splits)
-    floor = step / math.sqrt(12) / float(np.sqrt(scale.prod()))
+    floor = (step / math.sqrt(12) / scale[0], step / math.sqrt(12) / scale[1])
     return Characters(name, Drawings(train[:n]), Drawings(valid[:n]), Drawings(test[:n]), test[:_SHOWN], scale, floor)
 
 
@@ -203,11 +226,11 @@ def _drawn(rnn: StrokeRNN, head: str, n: int, temperatures: tuple[float, ...]) -
 
 def _finding(name: str, found: dict[tuple[str, str], list[NDArray[np.float64]]]) -> str:
     """Say how the heads compare on the same drawings, means over the seeds."""
-    nll = {head: np.mean(found[name, head], axis=0) for head in _HEADS}
+    nll = {head: np.mean(runs, axis=0) for (data, head), runs in found.items() if data == name}
     points = nll[_FIRST][:, 1]
     own, _ = mean_and_error(nll[_FIRST][:, 0], points)
     parts = []
-    for head in _HEADS:
+    for head in nll:
         if head != _FIRST:
             more, error = mean_and_error(nll[head][:, 0] - nll[_FIRST][:, 0], points)
             word = "worse" if more > _CLEAR * error else "better" if more < -_CLEAR * error else "not clearly different"

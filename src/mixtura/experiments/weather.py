@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mixtura.datasets import DailySeries, read_weather, walk_forward, weather_series
+from mixtura.datasets import DailySeries, data_file, read_weather, walk_forward, weather_series
 from mixtura.estimators import MixtureDensityRegressor
 from mixtura.experiments.paired import paired_difference
 from mixtura.experiments.rain import DRY, RainForecast, climatology, log_rain, logistic_gamma, rain_mixture
@@ -22,7 +20,7 @@ __all__ = ["learn_rain", "random_weather", "weather", "with_logs"]
 
 Array = NDArray[np.float64]
 
-_FILES = {"Seattle": "weather_seattle.csv", "New York": "weather_seattle_newyork.csv"}
+_SEATTLE, _BOTH = "weather_seattle.csv", "weather_seattle_newyork.csv"
 _BASELINES = ("climatology", "logistic and gamma", "logistic and gamma of logs")
 _HEAVY = 5.0
 """In mm: the second event of the reliability picture."""
@@ -122,14 +120,11 @@ def _model(seed: int, quick: bool) -> MixtureDensityRegressor:
 
 def _sites(options: Options) -> dict[str, DailySeries]:
     """Return the series of each site of which there is a file; Seattle's must be there."""
-    folder = options.data or os.environ.get("MIXTURA_DATA")
-    if folder is None:
-        if options.quick:
-            return {"random weather": random_weather()}
-        return {"Seattle": read_weather()}
-    seattle = read_weather(None if options.data is None else options.data / _FILES["Seattle"])
-    both = Path(folder) / _FILES["New York"]
-    return {"Seattle": seattle} | ({"New York": read_weather(both, "New York")} if both.is_file() else {})
+    if options.quick and options.data is None:
+        return {"random weather": random_weather()}
+    path = data_file(_SEATTLE, "is data/seattle-weather.csv of the repository vega/vega-datasets", options.data)
+    sites, both = {"Seattle": read_weather(path)}, path.with_name(_BOTH)
+    return sites | ({"New York": read_weather(both, "New York")} if both.is_file() else {})
 
 
 def _scores(f: RainForecast, y: Array) -> dict[str, Array]:
@@ -147,11 +142,10 @@ def _findings(site: str, scores: Mapping[str, Mapping[str, Array]], own: list[st
     for name in _BASELINES:
         gain = paired_difference(scores[own[0]]["log score"], scores[name]["log score"])
         less = paired_difference(scores[own[0]]["CRPS"], scores[name]["CRPS"])
-        better = [best["log score"] > mean[name]["log score"], best["CRPS"] < mean[name]["CRPS"]]
-        said = {2: "better in both", 0: "worse in both"}.get(sum(better)) or (
-            "better in log score only" if better[0] else "better in CRPS only"
+        lines.append(
+            f"{site}, {own[0]} against {name}: log score {gain} ({gain.verdict()}), CRPS {less} mm "
+            f"({less.verdict(lower_is_better=True)})."
         )
-        lines.append(f"{site}, against {name}: {said}; log score {gain}, CRPS {less} mm (seed of the first row).")
     return lines
 
 

@@ -46,7 +46,7 @@ class StrokeRNN(nn.Module):
         hidden: width of each LSTM.
         components: number of Gaussians K.
         covariance: of the Gaussians, as in :class:`MixtureHead`.
-        min_scale: floor of their scales, in units of the offsets.
+        min_scale: floor of their scales, in units of the offsets; or one for dx and one for dy.
         characters: number of different characters of the texts; 0 for drawings without text.
         windows: number of windows over the text.
 
@@ -73,7 +73,7 @@ class StrokeRNN(nn.Module):
         hidden: int = 256,
         components: int = 20,
         covariance: CovarianceKind = "full",
-        min_scale: float = 1e-2,
+        min_scale: float | Sequence[float] = 1e-2,
         characters: int = 0,
         windows: int = 10,
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mixtura.distributions import StrokePoint
 from mixtura.nn import Drawings, StrokeRNN
 from mixtura.training.history import History
 from mixtura.training.loop import fit
@@ -120,12 +121,18 @@ def fit_strokes(
         )
 
 
-def stroke_nll(model: StrokeRNN, drawings: Drawings) -> NDArray[np.float64]:
+def stroke_nll(
+    model: Callable[[Tensor, Tensor | None], StrokePoint], drawings: Drawings, device: torch.device | str = "cpu"
+) -> NDArray[np.float64]:
     """Return the negative log-likelihood of each drawing and its number of points, shape ``(n, 2)``, in nats.
 
     The sum of the first column over that of the second is the mean per point, in units of the model's offsets.
+
+    Args:
+        model: a :class:`~mixtura.nn.StrokeRNN`, or anything that returns what that does for points and text.
+        drawings: to judge by, with texts where the model has characters.
+        device: of the model.
     """
-    device = model.pen.weight.device
     found = np.zeros((len(drawings), 2))
     with torch.no_grad():
         for rows in drawings.batches(_EVALUATION_ROWS):
