@@ -44,7 +44,7 @@ scale = stroke_scale(drawn)
 with isolated_seed(0):
     rnn = StrokeRNN(hidden=128, components=10, characters=27)
 data = Drawings(scale_strokes(drawn, scale), letters(words))
-fit_strokes(rnn, data, epochs=34, batch_size=64, learning_rate=1e-2, verbose=True)
+fit_strokes(rnn, data, epochs=16, batch_size=32, learning_rate=8e-3, verbose=True)
 
 # The wanted words, each in a hand that the network chooses.
 made = rnn.generate(text=letters(wanted), temperature=0.3, random_state=0)

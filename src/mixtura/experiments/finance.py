@@ -181,13 +181,12 @@ def _findings(own: Sequence[str], found: Mapping[str, ReturnForecasts], y: Array
     for name, days in crises(dates).items():
         gap = paired_difference(found[own[0]].log_density[days], found[_GARCH].log_density[days])
         lines.append(f"In {name}, {days.sum()} days: {gap} nats a day against GARCH, {gap.verdict()}.")
-    for name in (own[0], _GARCH, _PAST):
-        for track in (False, True):
-            tests = violations(found[name], y, track)
-            passed = "yes" if all(v.passed for v in tests) else "no"
-            how = "Value at risk that follows its violations" if track else "Value at risk"
-            said = "; ".join(map(str, tests))
-            lines.append(f"{how}, {name}: {said}. Both tests passed at both levels: {passed}.")
+    for track in (False, True):
+        how = "Value at risk that follows its violations" if track else "Value at risk"
+        tests = {name: violations(f, y, track) for name, f in found.items()}
+        passed = [name for name, levels in tests.items() if all(v.passed for v in levels)]
+        lines.append(f"{how}, {own[0]}: {'; '.join(map(str, tests[own[0]]))}.")
+        lines.append(f"{how}: both tests at both levels are passed by {', '.join(passed) or 'none'}.")
     z = shortfall_result(found[own[0]], y)
     lines.append(f"Expected shortfall at {SHORTFALL:.1%} of {own[0]}: Z₂ {z.statistic:+.2f}, p {z.p_value:.2g}.")
     return lines

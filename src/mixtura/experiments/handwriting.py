@@ -50,13 +50,13 @@ class _Budget:
     """How much of everything."""
 
     words: int = 6_000
-    epochs: int = 34
+    epochs: int = 16
     hidden: int = 128
     reading_epochs: int = 8
 
 
 _FULL, _QUICK = _Budget(), _Budget(words=120, epochs=2, hidden=24, reading_epochs=2)
-_BATCH, _RATE, _COMPONENTS = 64, 1e-2, 10
+_BATCH, _RATE, _COMPONENTS = 32, 8e-3, 10
 
 
 @dataclass(frozen=True)
