@@ -11,23 +11,29 @@ from mixtura.datasets import arm_joints, arm_prior, inverse_kinematics, rejectio
 from mixtura.metrics import rational_quadratic_mmd
 
 # Learn p(joints | tip) from simulations: a mixture with full covariance for every tip.
-tips, joints = inverse_kinematics(100_000, random_state=0)
+tips, joints = inverse_kinematics(300_000, random_state=0)
 model = MixtureDensityRegressor(
-    components=32,
+    components=40,
     ensemble=1,
+    roughness=0.5,
     hidden=(64, 64, 64),
     dropout=0.0,
-    weight_decay=1e-4,
+    weight_decay=0.0,
     epochs=24,
-    batch_size=256,
+    batch_size=1024,
+    learning_rate=4e-3,
+    validation_fraction=0.01,
     random_state=0,
+    verbose=True,
 )
 model.fit(tips, joints)
 
-# One point, three hundred answers, and how likely each of them is.
+# One point, three hundred answers, and how likely each of them is. Components that weigh little may lie anywhere.
 target = np.array([[1.5, 0.5]])
-answers = model.sample(target, 300)[0]
-density = model.log_prob(np.repeat(target, 300, 0), answers)
+mixture = model.predict_dist(target).pruned(0.01)
+torch.manual_seed(0)
+drawn = mixture.sample((300,))
+answers, density = drawn[:, 0].numpy(), mixture.log_prob(drawn)[:, 0]
 average = model.predict(target)
 
 # Where do they lead, and how far are they from the exact posterior?

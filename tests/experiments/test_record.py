@@ -16,7 +16,7 @@ RECORD = Record(
     [Table("Rows", ("a", "b"), [["x", 0.5], [None, 2]], "How to read it.")],
     [
         Picture("Points", [Scatter("s", np.zeros((3, 2))), Sheet("i", np.zeros((2, 4, 4)))]),
-        Picture("Lines", [Curves("c", (0.1, 1.0), {"one": [1.0, 2.0]}, log_x=True)]),
+        Picture("Lines", [Curves("c", (0.1, 1.0), {"one": [1.0, float("nan")]}, log_x=True)]),
     ],
 )
 
@@ -29,7 +29,7 @@ def test_json_holds_numbers_and_words_and_no_points() -> None:
         "settings": {"seeds": [0, 1], "steps": 10},
         "findings": ["It is 0.5."],
         "tables": [{"title": "Rows", "columns": ["a", "b"], "rows": [["x", 0.5], [None, 2]]}],
-        "curves": [{"title": "c", "x": [0.1, 1.0], "lines": {"one": [1.0, 2.0]}}],
+        "curves": [{"title": "c", "x": [0.1, 1.0], "lines": {"one": [1.0, None]}}],
     }
 
 

@@ -96,7 +96,7 @@ def finance(options: Options) -> Record:
         ],
         [
             Picture(
-                "Weights of the components by their width in the units of returns, monthly means: the regimes.",
+                "Weights of the components by their width in the units of returns, quarterly means: the regimes.",
                 panels,
                 columns=2,
             ),
@@ -193,9 +193,9 @@ def _findings(own: Sequence[str], found: Mapping[str, ReturnForecasts], y: Array
 
 
 def _regimes(weights: Array, dates: Dates, y: Array) -> list[Curves]:
-    months, which = np.unique(dates.astype("datetime64[M]"), return_inverse=True)
+    quarters, which = np.unique(dates.astype("datetime64[M]").astype(int) // 3, return_inverse=True)
     share = np.bincount(which)
-    years = (months.astype(int) / 12 + 1970).tolist()
+    years = ((quarters + 0.5) / 4 + 1970).tolist()
     means = np.stack([np.bincount(which, w) / share for w in weights.T])
     deviation = 100 * np.sqrt(np.bincount(which, y**2) / share)
     names = ("below .5 %", ".5 to 1 %", "1 to 2 %", "above 2 %")
@@ -217,6 +217,6 @@ def _race(found: Mapping[str, ReturnForecasts], dates: Dates) -> Curves:
     lines = {
         name: (f.log_density - found[_GARCH].log_density).cumsum()[last].tolist()
         for name, f in found.items()
-        if name != _GARCH
+        if name not in (_GARCH, _PAST)
     }
     return Curves("Lead over GARCH", years, lines, y_label="nats")

@@ -18,7 +18,7 @@ __all__ = ["arm_paths", "kinematics", "learn_arm"]
 
 Array = NDArray[np.float64]
 
-_ROWS, _OBSERVATIONS, _SAMPLES = 100_000, 1_000, 500
+_ROWS, _OBSERVATIONS, _SAMPLES = 1_000_000, 1_000, 500
 _QUICK = (3_000, 50, 100)
 _LIGHT = 0.01
 """Components that weigh less hold few answers and most of the error of re-simulation."""
@@ -118,13 +118,16 @@ def learn_arm(n: int, seed: int = 0, quick: bool = False) -> MixtureDensityRegre
     """Return the regressor that has learnt joints given the tip from n simulations."""
     tips, joints = inverse_kinematics(n, random_state=seed)
     return MixtureDensityRegressor(
-        components=32,
+        components=40,
         ensemble=1,
+        roughness=0.5,
         hidden=(64, 64, 64),
         dropout=0.0,
-        weight_decay=1e-4,
+        weight_decay=0.0,
         epochs=10 if quick else 24,
-        batch_size=256,
+        batch_size=128 if quick else 1024,
+        learning_rate=4e-3,
+        validation_fraction=0.01,
         random_state=seed,
     ).fit(tips, joints)
 
