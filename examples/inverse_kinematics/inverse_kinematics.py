@@ -33,7 +33,7 @@ target = np.array([[1.5, 0.5]])
 mixture = model.predict_dist(target).pruned(0.01)
 torch.manual_seed(0)
 drawn = mixture.sample((300,))
-answers, density = drawn[:, 0].numpy(), mixture.log_prob(drawn)[:, 0]
+answers, density = drawn[:, 0].numpy(), mixture.log_prob(drawn)[:, 0].numpy()
 average = model.predict(target)
 
 # Where do they lead, and how far are they from the exact posterior?
