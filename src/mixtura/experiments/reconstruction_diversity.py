@@ -19,7 +19,7 @@ __all__ = ["reconstruction_diversity"]
 
 _CENTERS = 30
 _MOONS, _IMAGES = 800, 5000
-_STEPS = {"moons": 800, "digits": 1000, "MNIST": 300}
+_STEPS = {"moons": 2400, "digits": 1000, "MNIST": 300}
 _QUICK = 64
 _SHOWN, _COLUMNS = 10, 16
 _JUDGED = 5
