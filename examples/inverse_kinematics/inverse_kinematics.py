@@ -30,7 +30,7 @@ model.fit(tips, joints)
 
 # One point, three hundred answers, and how likely each of them is. Components that weigh little may lie anywhere.
 target = np.array([[1.5, 0.5]])
-mixture = model.predict_dist(target).pruned(0.01)
+mixture = model.predict_dist(target).pruned(0.003)
 torch.manual_seed(0)
 drawn = mixture.sample((300,))
 answers, density = drawn[:, 0].numpy(), mixture.log_prob(drawn)[:, 0].numpy()
