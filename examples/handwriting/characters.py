@@ -25,11 +25,11 @@ nll = mx.training.stroke_nll(rnn, test)
 print(f"{nll[:, 0].sum() / nll[:, 1].sum():.3f} nats per point of characters that it has not seen")
 
 sheets = {
-    "real": drawings["test"][:24],
-    "drawn, temperature 1": rnn.generate(24, temperature=1.0, max_points=120, random_state=0),
-    "drawn, temperature 0.4": rnn.generate(24, temperature=0.4, max_points=120, random_state=0),
+    "real": drawings["test"][:20],
+    "drawn, temperature 1": rnn.generate(20, temperature=1.0, max_points=120, random_state=0),
+    "drawn, temperature 0.4": rnn.generate(20, temperature=0.4, max_points=120, random_state=0),
 }
-figure = Figure(figsize=(10, 5), dpi=64, layout="constrained")
+figure = Figure(figsize=(10, 4.3), dpi=56, layout="constrained")
 for axis, (title, sheet) in zip(figure.subplots(1, 3), sheets.items(), strict=True):
     for k, drawing in enumerate(sheet):
         lines = stroke_lines(drawing)
@@ -39,6 +39,6 @@ for axis, (title, sheet) in zip(figure.subplots(1, 3), sheets.items(), strict=Tr
             x, y = 0.8 * ((line - middle) / max(size, 1e-9)).T
             axis.plot(x + k % 4, y + k // 4, color="#1d5c8f" if "drawn" in title else "#1b2530", lw=1)
     axis.set_title(title, fontsize=10)
-    axis.set(aspect="equal", ylim=(5.6, -0.6))
+    axis.set(aspect="equal", ylim=(4.6, -0.6))
     axis.set_axis_off()
 figure.savefig(Path(__file__).with_name("characters.png"))

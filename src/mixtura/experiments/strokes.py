@@ -100,7 +100,7 @@ def characters(options: Options) -> Record:
             "seeds": list(options.seeds),
             "drawings": {d.name: f"{len(d.train)} to learn from, {len(d.test)} to judge" for d in sets},
             "units (dx, dy)": {d.name: [round(float(s), 3) for s in d.scale] for d in sets},
-            "floor of the scales": {d.name: [round(float(f), 5) for f in d.floor] for d in sets},
+            "floor of the scales": {d.name: [round(f, 5) for f in d.floor] for d in sets},
             "epochs": _epochs(options.quick),
             "drawings per step": _BATCH,
             "width of the LSTM": _hidden(options.quick),
@@ -213,8 +213,10 @@ def _scaled(name: str, splits: list[list[NDArray[np.float32]]], n: int, step: fl
         splits = [[d[1:] for d in split if len(d) > 1] for split in splits]
     scale = stroke_scale(splits[0])
     train, valid, test = (scale_strokes(split, scale) for split in splits)
-    floor = (step / math.sqrt(12) / scale[0], step / math.sqrt(12) / scale[1])
-    return Characters(name, Drawings(train[:n]), Drawings(valid[:n]), Drawings(test[:n]), test[:_SHOWN], scale, floor)
+    wide, high = (step / math.sqrt(12) / scale).tolist()
+    return Characters(
+        name, Drawings(train[:n]), Drawings(valid[:n]), Drawings(test[:n]), test[:_SHOWN], scale, (wide, high)
+    )
 
 
 def _drawn(rnn: StrokeRNN, head: str, n: int, temperatures: tuple[float, ...]) -> list[Strokes]:
