@@ -30,7 +30,7 @@ def test_edit_distance_of_known_words(a: str, b: str, edits: int) -> None:
 
 def test_character_error_counts_all_characters_alike() -> None:
     assert character_error(["", "abcdefgh"], ["xy", "abcdefgh"]) == 0.2
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         character_error(["a"], ["a", "b"])
 
 

@@ -97,7 +97,8 @@ def kinematics(options: Options) -> Record:
             f"Err_post {post:.2e} against .0031 of the published mixture density network, .0016 of flow matching and "
             f".0018 of diffusion; the exact samples' own is {rows[len(models)][2]:.1e}.",
             f"Err_resim {resim:.2e} against 6.7e-4; without components that weigh less than {_LIGHT:g} it is "
-            f"{resim_cut:.2e}, and Err_post {post_cut:.2e}; the average arm, which a regression would give, has {average:.1e}.",
+            f"{resim_cut:.2e}, and Err_post {post_cut:.2e}; the average arm, which a regression would give, has "
+            f"{average:.1e}.",
             f"A thousand answers for each of {observations} points take {clock:.2f} s.",
         ],
         [
