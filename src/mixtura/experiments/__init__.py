@@ -1,30 +1,32 @@
-"""Each claim of the source papers as an experiment that can be run."""
+"""Each claim of the source papers, and each application, as an experiment that can be run."""
 
 from collections.abc import Callable
 
+from mixtura.experiments.applications import (
+    characters,
+    exploration,
+    finance,
+    handwriting,
+    kinematics,
+    mixture_policies,
+    shots,
+    simulation_based_inference,
+    weather,
+)
 from mixtura.experiments.approximation import approximation
-from mixtura.experiments.ballistics import shots
 from mixtura.experiments.bound_tracking import bound_tracking
 from mixtura.experiments.class_conditional import class_conditional
 from mixtura.experiments.cost_comparison import cost_comparison
 from mixtura.experiments.debiasing import debiasing
-from mixtura.experiments.exploration import exploration
 from mixtura.experiments.faces import faces
-from mixtura.experiments.finance import finance
 from mixtura.experiments.gaussian_or_distance import gaussian_or_distance
-from mixtura.experiments.handwriting import handwriting
 from mixtura.experiments.identity import identity
 from mixtura.experiments.images import images
-from mixtura.experiments.kinematics import kinematics
 from mixtura.experiments.modes import modes
 from mixtura.experiments.optimal_variance import optimal_variance
-from mixtura.experiments.policies import mixture_policies
 from mixtura.experiments.reconstruction_diversity import reconstruction_diversity
 from mixtura.experiments.record import Cell, Curves, Options, Paths, Picture, Record, Scatter, Sheet, Strokes, Table
-from mixtura.experiments.simulators import simulation_based_inference
-from mixtura.experiments.strokes import characters
 from mixtura.experiments.variance_sweep import variance_sweep
-from mixtura.experiments.weather import weather
 
 __all__ = [
     "EXPERIMENTS",

@@ -113,7 +113,7 @@ class MixtureHead(nn.Module):
         self.components, self.out_features, self.covariance = K, T, covariance
         if self._one_scale:
             floors = [min(floors)] * T
-        self.register_buffer("min_scale", torch.tensor(floors), persistent=False)
+        self.register_buffer("min_scale", torch.tensor(floors, dtype=torch.get_default_dtype()), persistent=False)
         self._counts = counts
         missing = torch.arange(K) >= torch.tensor(counts).unsqueeze(-1)  # (E, K)
         self.register_buffer("_missing", missing if bool(missing.any()) else None, persistent=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mixtura.datasets import DailySeries, YearSplit, data_file, in_volatility, price_series, read_prices, walk_forward
 from mixtura.distributions import LaplaceMixture
 from mixtura.estimators import MixtureDensityRegressor
-from mixtura.experiments.backtest_tables import (
+from mixtura.experiments.applications.backtest_tables import (
     crises,
     score_table,
     shortfall_result,
@@ -19,15 +19,15 @@ from mixtura.experiments.backtest_tables import (
     violation_table,
     violations,
 )
-from mixtura.experiments.paired import paired_difference
-from mixtura.experiments.record import Curves, Options, Picture, Record
-from mixtura.experiments.returns import (
+from mixtura.experiments.applications.paired import paired_difference
+from mixtura.experiments.applications.returns import (
     SHORTFALL,
     ReturnForecasts,
     garch_forecasts,
     historical_forecasts,
     mixture_forecasts,
 )
+from mixtura.experiments.record import Curves, Options, Picture, Record
 
 __all__ = ["finance", "learn_returns", "random_prices", "weights_by_width"]
 

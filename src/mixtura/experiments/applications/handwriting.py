@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from mixtura.datasets import draw_text, random_words, random_writer, scale_strokes, stroke_scale
-from mixtura.experiments.recogniser import Recogniser, edit_distance, fit_recogniser
+from mixtura.experiments.applications.recogniser import Recogniser, edit_distance, fit_recogniser
+from mixtura.experiments.applications.strokes import mean_and_error
 from mixtura.experiments.record import Cell, Curves, Options, Picture, Record, Strokes, Table
-from mixtura.experiments.strokes import mean_and_error
 from mixtura.nn import Drawings, StrokeRNN
 from mixtura.training import fit_strokes, isolated_seed, stroke_nll
 

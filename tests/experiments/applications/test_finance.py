@@ -9,7 +9,7 @@ import torch
 
 from mixtura.distributions import LaplaceMixture
 from mixtura.experiments import EXPERIMENTS, Options
-from mixtura.experiments.finance import random_prices, weights_by_width
+from mixtura.experiments.applications.finance import random_prices, weights_by_width
 
 
 def test_weights_of_components_by_width() -> None:

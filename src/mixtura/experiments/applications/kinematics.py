@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mixtura.datasets import arm_joints, arm_prior, inverse_kinematics, rejection_posterior, robot_arm
 from mixtura.estimators import MixtureDensityRegressor
-from mixtura.experiments.posteriors import posterior_errors, sampling_seconds
+from mixtura.experiments.applications.posteriors import posterior_errors, sampling_seconds
 from mixtura.experiments.record import Cell, Options, Paths, Picture, Record, Table
 from mixtura.training import isolated_seed
 
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 _ROWS, _OBSERVATIONS, _SAMPLES = 1_000_000, 1_000, 500
 _QUICK = (3_000, 50, 100)
-_LIGHT = 0.003
+_LIGHT = 0.01
 """Components that weigh less hold few answers and most of the error of re-simulation."""
 _TARGET = np.array([1.5, 0.5])
 """The point of the picture, which straight arms and bent ones reach."""

@@ -10,10 +10,10 @@ from scipy.spatial.distance import cdist
 
 from mixtura.costs import matrix_matrix, vector_matrix
 from mixtura.distributions import GaussianMixture
-from mixtura.experiments.rooms import BONUSES, FREE, cell_centers, coverage, explore, move, outside_span
+from mixtura.experiments.applications.rooms import BONUSES, FREE, cell_centers, coverage, explore, move, outside_span
 from tests.helpers import global_state
 
-ROOMS = importlib.import_module("mixtura.experiments.rooms")
+ROOMS = importlib.import_module("mixtura.experiments.applications.rooms")
 V = 0.3
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mixtura.experiments import EXPERIMENTS, Curves, Options
-from mixtura.experiments.weather import random_weather, with_logs
+from mixtura.experiments.applications.weather import random_weather, with_logs
 
-WEATHER = importlib.import_module("mixtura.experiments.weather")
+WEATHER = importlib.import_module("mixtura.experiments.applications.weather")
 
 
 def _options(folder: Path | None = None) -> Options:

@@ -10,7 +10,7 @@ import pytest
 
 from mixtura.experiments import EXPERIMENTS, Options
 
-BALLISTICS = importlib.import_module("mixtura.experiments.ballistics")
+BALLISTICS = importlib.import_module("mixtura.experiments.applications.ballistics")
 
 
 def test_the_rest_is_drawn_for_the_speed_that_was_drawn() -> None:

@@ -7,7 +7,7 @@ from scipy import integrate, stats
 
 from mixtura.datasets import walk_forward
 from mixtura.distributions import LaplaceMixture
-from mixtura.experiments.returns import (
+from mixtura.experiments.applications.returns import (
     LEVELS,
     SHORTFALL,
     garch_forecasts,

@@ -13,7 +13,7 @@ from mixtura.distributions import StrokePoint
 from mixtura.experiments import EXPERIMENTS, Options, Strokes
 from tests.helpers import global_state, random_case
 
-STROKES = importlib.import_module("mixtura.experiments.strokes")
+STROKES = importlib.import_module("mixtura.experiments.applications.strokes")
 
 
 def _silent(_: str) -> None:

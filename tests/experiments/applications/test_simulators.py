@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from mixtura.experiments import EXPERIMENTS, Options, Scatter
 
-SIMULATORS = importlib.import_module("mixtura.experiments.simulators")
+SIMULATORS = importlib.import_module("mixtura.experiments.applications.simulators")
 
 
 def test_a_perfect_classifier_of_two_normals_knows_their_overlap() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mixtura.experiments.recogniser import Recogniser, character_error, edit_distance, fit_recogniser
+from mixtura.experiments.applications.recogniser import Recogniser, character_error, edit_distance, fit_recogniser
 
 
 @cache

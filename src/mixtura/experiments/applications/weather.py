@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mixtura.datasets import DailySeries, data_file, read_weather, walk_forward, weather_series
 from mixtura.estimators import MixtureDensityRegressor
-from mixtura.experiments.paired import paired_difference
-from mixtura.experiments.rain import DRY, RainForecast, climatology, log_rain, logistic_gamma, rain_mixture
+from mixtura.experiments.applications.paired import paired_difference
+from mixtura.experiments.applications.rain import DRY, RainForecast, climatology, log_rain, logistic_gamma, rain_mixture
 from mixtura.experiments.record import Cell, Curves, Options, Picture, Record, Table
 from mixtura.metrics import brier_score, reliability
 

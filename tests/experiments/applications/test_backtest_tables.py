@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from mixtura.experiments.backtest_tables import (
+from mixtura.experiments.applications.backtest_tables import (
     crises,
     score_table,
     shortfall_table,
@@ -13,7 +13,7 @@ from mixtura.experiments.backtest_tables import (
     violation_table,
     violations,
 )
-from mixtura.experiments.returns import LEVELS, ReturnForecasts
+from mixtura.experiments.applications.returns import LEVELS, ReturnForecasts
 from mixtura.metrics import kupiec_test
 
 T = 1000

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mixtura.datasets import ballistics, ballistics_prior, inverse_ballistics, rejection_posterior
 from mixtura.estimators import MixtureDensityRegressor
-from mixtura.experiments.posteriors import posterior_errors
+from mixtura.experiments.applications.posteriors import posterior_errors
 from mixtura.experiments.record import Cell, Options, Picture, Record, Scatter, Table
 
 __all__ = ["ShotModel", "learn_shots", "shots"]

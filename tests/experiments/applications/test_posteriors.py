@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mixtura.experiments.posteriors import posterior_errors
+from mixtura.experiments.applications.posteriors import posterior_errors
 
 RNG = np.random.default_rng(0)
 

@@ -13,7 +13,7 @@ from mixtura.experiments import EXPERIMENTS, Options, Strokes
 from mixtura.nn import StrokeRNN
 
 pytest.importorskip("HersheyFonts")
-HANDWRITING = importlib.import_module("mixtura.experiments.handwriting")
+HANDWRITING = importlib.import_module("mixtura.experiments.applications.handwriting")
 
 
 def _pen(scale: tuple[float, float]) -> Any:

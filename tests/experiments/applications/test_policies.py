@@ -9,10 +9,10 @@ import torch
 
 from mixtura.distributions import GaussianMixture, Isotropic
 from mixtura.experiments import EXPERIMENTS, Curves, Options
-from mixtura.experiments.headings import context_grid, limits, reward, score
+from mixtura.experiments.applications.headings import context_grid, limits, reward, score
 from tests.helpers import global_state
 
-POLICIES = importlib.import_module("mixtura.experiments.policies")
+POLICIES = importlib.import_module("mixtura.experiments.applications.policies")
 X = torch.tensor([[0.2, 0.8]]).double()
 
 

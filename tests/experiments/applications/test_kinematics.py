@@ -13,7 +13,7 @@ from mixtura.datasets import arm_joints
 from mixtura.distributions import Full, GaussianMixture
 from mixtura.experiments import EXPERIMENTS, Options, Paths
 
-KINEMATICS = importlib.import_module("mixtura.experiments.kinematics")
+KINEMATICS = importlib.import_module("mixtura.experiments.applications.kinematics")
 
 
 def test_paths_are_the_arms_of_the_answers_with_their_density() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mixtura.distributions import GaussianMixture
-from mixtura.experiments.headings import (
+from mixtura.experiments.applications.headings import (
     TEMPERATURE,
     TRIES,
     context_grid,

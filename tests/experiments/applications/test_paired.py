@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from mixtura.experiments.paired import paired_difference
+from mixtura.experiments.applications.paired import paired_difference
 
 
 def test_standard_errors_of_independent_and_correlated_days() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mixtura.experiments.paired import paired_difference
+from mixtura.experiments.applications.paired import paired_difference
+from mixtura.experiments.applications.returns import SHORTFALL, ReturnForecasts
 from mixtura.experiments.record import Cell, Table
-from mixtura.experiments.returns import SHORTFALL, ReturnForecasts
 from mixtura.metrics import BacktestResult, christoffersen_test, kupiec_test, shortfall_test
 
 __all__ = [

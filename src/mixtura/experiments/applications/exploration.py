@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mixtura.costs import matrix_matrix
 from mixtura.distributions import GaussianMixture
+from mixtura.experiments.applications.rooms import BONUSES, FREE, KNOWN, cell_centers, coverage, explore, outside_span
 from mixtura.experiments.record import Cell, Curves, Options, Picture, Record, Scatter, Table
-from mixtura.experiments.rooms import BONUSES, FREE, KNOWN, cell_centers, coverage, explore, outside_span
 
 __all__ = ["exploration", "largest_difference"]
 

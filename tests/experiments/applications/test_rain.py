@@ -9,7 +9,7 @@ from scipy import integrate, stats
 
 from mixtura.datasets import DailySeries
 from mixtura.distributions import AtomMixture, GaussianMixture, Isotropic
-from mixtura.experiments.rain import (
+from mixtura.experiments.applications.rain import (
     DRY,
     RainForecast,
     climatology,

@@ -8,7 +8,7 @@ import torch
 from scipy import integrate, optimize, stats
 
 from mixtura.distributions import GaussianMixture, Isotropic
-from mixtura.experiments.headings import (
+from mixtura.experiments.applications.headings import (
     TEMPERATURE,
     TRIES,
     context_grid,

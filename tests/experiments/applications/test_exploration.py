@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mixtura.experiments import EXPERIMENTS, Curves, Options, Scatter
-from mixtura.experiments.rooms import BONUSES, FREE, cell_centers, coverage, explore
+from mixtura.experiments.applications.rooms import BONUSES, FREE, cell_centers, coverage, explore
 
-EXPLORATION = importlib.import_module("mixtura.experiments.exploration")
+EXPLORATION = importlib.import_module("mixtura.experiments.applications.exploration")
 
 
 def test_the_bonus_is_that_of_numpy() -> None:
