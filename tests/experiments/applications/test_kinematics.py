@@ -38,7 +38,7 @@ def test_quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(prior[0] - 0.242) < 0.03  # Kruse et al. 2021, for 1,000 observations
     assert learnt[0] < prior[0] / 2
     assert learnt[2] < prior[2] / 2
-    assert rows["without strays, seed 0"][2] < learnt[2]
+    assert rows["without light components, seed 0"][2] < learnt[2]
     assert f"{learnt[0]:.2e}" in record.findings[0]
     said, average = record.pictures[0].panels
     assert isinstance(said, Paths)
