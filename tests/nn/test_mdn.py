@@ -11,6 +11,7 @@ from torch import nn
 from mixtura.nn import MDN, ResidualBlock
 from mixtura.nn.heads import CovarianceKind
 from mixtura.training import fit
+from mixtura.training.health import mixture_head
 from tests.helpers import assert_close
 
 every_covariance = pytest.mark.parametrize("covariance", ["isotropic", "diagonal", "full"])
@@ -49,7 +50,7 @@ def test_mixture_is_the_head_of_the_trunk(covariance: CovarianceKind) -> None:
     q = mdn(x)
     assert (q.batch_shape, q.event_shape, q.components) == ((2, 3), (2,), 4)
     assert torch.equal(q.log_prob(y), mdn.head(mdn.features(x)).log_prob(y))
-    assert mdn.head.min_scale.tolist() == pytest.approx([0.05, 0.05])
+    assert mixture_head(mdn).min_scale.tolist() == pytest.approx([0.05, 0.05])
     assert mdn.head.covariance == covariance
     rows = torch.stack([mdn(a).log_prob(b) for a, b in zip(x.view(-1, 3), y.view(-1, 2), strict=True)])
     assert_close(q.log_prob(y), rows.view(2, 3), 1e-4, 1.0)
