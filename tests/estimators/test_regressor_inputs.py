@@ -73,7 +73,9 @@ def test_a_target_on_a_grid_leaves_the_others_their_own_floor() -> None:
     rng = np.random.default_rng(0)
     y = np.column_stack([np.repeat([0.0, 1.0], 50), rng.standard_normal(100)])
     model = small(epochs=1).fit(rng.standard_normal((100, 2)), y)
-    np.testing.assert_allclose(mixture_head(model.network_).min_scale.numpy(), [12**-0.5 / 0.5, model.min_scale], rtol=1e-6)
+    np.testing.assert_allclose(
+        mixture_head(model.network_).min_scale.numpy(), [12**-0.5 / 0.5, model.min_scale], rtol=1e-6
+    )
 
 
 WEIGHTS: dict[str, tuple[Any, str]] = {
