@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from mixtura.distributions import GaussianMixture, Isotropic
 from mixtura.experiments import EXPERIMENTS, Options
 
 BALLISTICS = importlib.import_module("mixtura.experiments.applications.ballistics")
@@ -17,13 +19,20 @@ def test_the_rest_is_drawn_for_the_speed_that_was_drawn() -> None:
     y = np.array([[5.0], [7.0]])
     speeds = np.array([[14.6, -0.7, 3.2], [20.4, 9.0, 0.1]])
     speed: Any = SimpleNamespace(sample=lambda y, n: speeds[:, :n])
-    rest: Any = SimpleNamespace(sample=lambda X: np.stack([X[:, 0], X[:, 1], X[:, 0] * X[:, 1]], -1)[:, None])
+
+    def predict_dist(X: np.ndarray) -> GaussianMixture:
+        """One answer without doubt, and forty light components elsewhere."""
+        loc = torch.as_tensor(np.stack([X[:, 0], X[:, 1], X[:, 0] * X[:, 1]], -1))
+        logits = torch.tensor([0.64, *[0.009] * 40]).log().double().expand(len(X), 41)
+        return GaussianMixture(logits, torch.stack([loc, *[loc + 1e6] * 40], 1), Isotropic(1e-12))
+
+    rest: Any = SimpleNamespace(predict_dist=predict_dist)
     drawn = BALLISTICS.ShotModel(speed, rest).sample(y, 3)
     whole = np.array([[15.0, 0.0, 3.0], [20.0, 9.0, 0.0]])
     np.testing.assert_array_equal(drawn[..., 3], whole)
-    np.testing.assert_array_equal(drawn[..., 0], y.repeat(3, 1))
-    np.testing.assert_array_equal(drawn[..., 1], whole)
-    np.testing.assert_array_equal(drawn[..., 2], y * whole)
+    np.testing.assert_allclose(drawn[..., 0], y.repeat(3, 1), atol=1e-5)
+    np.testing.assert_allclose(drawn[..., 1], whole, atol=1e-5)
+    np.testing.assert_allclose(drawn[..., 2], y * whole, atol=1e-5)
 
 
 def test_quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
