@@ -35,7 +35,7 @@ def test_two_branches_need_more_than_one_component(fitted, rows):
 
 def test_the_result_is_that_of_the_number_chosen(fitted, rows):
     before = global_state()
-    same = regressor(fitted.components_).fit(*rows)
+    same = regressor(fitted.components_, roughness=fitted.roughness_).fit(*rows)  # the view was chosen for ten
     assert global_state() == before
     assert same.study_ is None
     assert same.components_ == fitted.components_
