@@ -35,6 +35,14 @@ def test_the_rest_is_drawn_for_the_speed_that_was_drawn() -> None:
     np.testing.assert_allclose(drawn[..., 2], y * whole, atol=1e-5)
 
 
+def test_rare_rows_weigh_more() -> None:
+    """A tenth of the rows in one bin of two: weights as 3 to 1."""
+    x = np.repeat([0.0, 1.0], [90, 10])
+    weight = BALLISTICS.rarity(x, bins=2)
+    np.testing.assert_allclose(weight[-1] / weight[0], 3.0)
+    np.testing.assert_allclose(weight.mean(), 1.0)
+
+
 def test_quick_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BALLISTICS, "_QUICK", (1_000, 60, 60))
     lines: list[str] = []
