@@ -18,7 +18,7 @@ __all__ = ["ShotModel", "learn_shots", "rarity", "shots"]
 
 Array = NDArray[np.float64]
 
-_ROWS, _OBSERVATIONS, _SAMPLES = 200_000, 1_000, 500
+_ROWS, _OBSERVATIONS, _SAMPLES = 100_000, 1_000, 500
 _QUICK = (3_000, 50, 100)
 _LIGHT = 0.01
 """Components that weigh less are left out: they may lie anywhere."""
@@ -126,7 +126,7 @@ def learn_shots(n: int, seed: int = 0, quick: bool = False) -> tuple[MixtureDens
     dithered = shot + np.random.default_rng(seed).uniform(-0.5, 0.5, n)[:, None] * [0, 0, 0, 1]
 
     def learnt(
-        X: Array, y: Array, components: int = 24, hidden: tuple[int, int] = (128, 128), epochs: int = 20
+        X: Array, y: Array, components: int = 24, hidden: tuple[int, int] = (128, 128), epochs: int = 14
     ) -> MixtureDensityRegressor:
         return MixtureDensityRegressor(
             components,
@@ -138,7 +138,7 @@ def learn_shots(n: int, seed: int = 0, quick: bool = False) -> tuple[MixtureDens
             random_state=seed,
         ).fit(X, y, weight)
 
-    speed = learnt(landing, dithered[:, 3], 20, (64, 64))
+    speed = learnt(landing, dithered[:, 3], 20, (64, 64), 20)
     rest = learnt(np.column_stack([landing, shot[:, 3]]), shot[:, :3])
     return learnt(landing, dithered), ShotModel(speed, rest)
 
