@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.datasets import stroke_lines
 from mixtura.report.page import write_page
 from mixtura.report.style import FONTS, INK, MUTED
 from mixtura.report.words import clean
@@ -52,20 +53,19 @@ def strokes_svg(drawings: Sequence[NDArray[np.floating]], labels: Sequence[str] 
     for i, d in enumerate(drawings):
         if d.ndim != 2 or d.shape[1] != 3 or not len(d) or not np.isfinite(d).all():
             raise ValueError(f"drawing {i} must hold finite numbers of shape (n, 3) with n >= 1, got shape {d.shape}.")
-    positions = [np.cumsum(d[:, :2], axis=0, dtype=np.float64) for d in drawings]
-    low, extent = np.array([p.min(0) for p in positions]), np.array([np.ptp(p, axis=0) for p in positions])
+    strokes = [stroke_lines(d) for d in drawings]
+    corners = [np.concatenate(lines) for lines in strokes]
+    low, extent = np.array([c.min(0) for c in corners]), np.array([np.ptp(c, axis=0) for c in corners])
     scale = _HEIGHT / max(float(np.median(extent[:, 1])), float(extent.max()) / 20, _LEAST)
     columns = min(columns, len(drawings))
     rows = -(-len(drawings) // columns)
     cell = scale * extent.max(0) + [2 * _MARGIN, 2 * _MARGIN + (_LABEL if labels else 0)]
     seconds = max(map(len, drawings)) / _POINTS_A_SECOND + _PAUSE
     parts = []
-    for i, (drawing, position) in enumerate(zip(drawings, positions, strict=True)):
+    for i, lines in enumerate(strokes):
         corner = cell * divmod(i, columns)[::-1]
         x, y = corner + _MARGIN - scale * low[i]
-        parts.append(
-            f"<g transform='translate({x:.2f} {y:.2f}) scale({scale:.6g})'>{_paths(drawing, position, seconds)}</g>"
-        )
+        parts.append(f"<g transform='translate({x:.2f} {y:.2f}) scale({scale:.6g})'>{_paths(lines, seconds)}</g>")
         if labels:
             x, y = corner[0] + _MARGIN, corner[1] + cell[1] - _MARGIN / 2
             parts.append(f"<text x='{x:.2f}' y='{y:.2f}'>{html.escape(clean(labels[i]))}</text>")
@@ -90,13 +90,13 @@ def write_strokes_svg(
     write_page(path, strokes_svg(drawings, labels, columns=columns))
 
 
-def _paths(drawing: NDArray[np.floating], position: NDArray[np.float64], seconds: float) -> str:
+def _paths(lines: Sequence[NDArray[np.float64]], seconds: float) -> str:
     """Return the strokes of a drawing, each hidden until its pen comes: a dash moves in along it at an even speed."""
-    ends = np.append(np.flatnonzero(drawing[:-1, 2] > 0) + 1, len(drawing))
     paths, begin = [], 0
-    for end in ends.tolist():
-        corners = [f"{x:.6g} {y:.6g}" for x, y in position[begin:end]]
-        dot = "h1e-4" if len(corners) == 1 else ""
+    for line in lines:
+        end = begin + len(line)
+        corners = [f"{x:.6g} {y:.6g}" for x, y in line]
+        dot = "h1e-4" if len(line) == 1 else ""
         times = ";".join(f"{t / _POINTS_A_SECOND / seconds:.4f}" for t in (begin, end))
         paths.append(
             f"<path d='M{'L'.join(corners)}{dot}' pathLength='1'><animate attributeName='stroke-dashoffset' "
