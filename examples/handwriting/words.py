@@ -1,6 +1,6 @@
 """Words by hand: `python words.py [WORD ...]` learns to draw words, writes some, and draws words.svg and words.png.
 
-It takes about seven minutes of one core. Needs `pip install 'mixtura[app,handwriting]'`.
+It takes some minutes. Needs `pip install 'mixtura[app,handwriting]'`.
 """
 
 import sys
