@@ -84,7 +84,7 @@ def shots(options: Options) -> Record:
         "All the shots that land at one point",
         "A shot from a random start, at a random angle and with a speed that is a whole number, falls through air: "
         "which shot was it, given where it landed? The speed takes few values, so a density over it is wrong between "
-        "them: rounding it mends most, and learning it first, then the rest given it, mends all. Rare "
+        "them: rounding it mends most, and learning it first, then the rest given it, more. Rare "
         "landings weigh more in the training, which leaves every posterior what it is.",
         {
             "seeds": list(options.seeds),
