@@ -36,8 +36,7 @@ def read_prices(path: str | Path | None = None) -> DailySeries:
     Source:
         data/sp500-2000.csv of vega/vega-datasets.
     """
-    origin = "is data/sp500-2000.csv of the repository vega/vega-datasets"
-    path = data_file("sp500_daily_2000_2020.csv", origin) if path is None else path
+    path = data_file("sp500_daily_2000_2020.csv") if path is None else path
     dates, (high, low, close) = daily_columns(read_table(path), path, ("high", "low", "close"), every_day=False)
     bad = (low <= 0) | (close <= 0) | (low > high)
     if bad.any():

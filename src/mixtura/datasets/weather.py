@@ -34,8 +34,7 @@ def read_weather(path: str | Path | None = None, location: str | None = None) ->
     Source:
         data/seattle-weather.csv and data/weather.csv of vega/vega-datasets, from NOAA.
     """
-    origin = "is data/seattle-weather.csv of the repository vega/vega-datasets"
-    path = data_file("weather_seattle.csv", origin) if path is None else path
+    path = data_file("weather_seattle.csv") if path is None else path
     frame = read_table(path)
     if "location" in frame.columns:
         sites = frame["location"].cast(str).unique(maintain_order=True).to_list()

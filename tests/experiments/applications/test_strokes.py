@@ -55,12 +55,13 @@ def test_drawings_are_read_in_their_own_units_with_the_floor_of_their_grid(tmp_p
     np.testing.assert_allclose(omniglot.train.points, kanji.train.points, atol=1e-5)  # the origin is gone
     np.testing.assert_allclose(kanji.real[3] * [*kanji.scale, 1], made[3], atol=1e-4)
     (tmp_path / "strokes_kanji.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no file .*strokes_kanji\.npz: the folder of --data or MIXTURA_DATA"):
+    with pytest.raises(FileNotFoundError, match=r"no file .*strokes_kanji\.npz: set MIXTURA_DATA to .*sketch-rnn"):
         STROKES.read_characters(Options(data=tmp_path))
 
 
-def test_without_a_folder_it_is_said_what_to_give() -> None:
-    with pytest.raises(FileNotFoundError, match="needs a folder, by --data or MIXTURA_DATA, with strokes_omniglot"):
+def test_without_a_folder_it_is_said_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MIXTURA_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"no folder .* set MIXTURA_DATA to .* strokes_omniglot\.npz"):
         EXPERIMENTS["strokes"](Options())
 
 

@@ -154,8 +154,7 @@ def _model(seed: int, quick: bool) -> MixtureDensityRegressor:
 def _series(options: Options) -> DailySeries:
     if options.quick and options.data is None:
         return random_prices(1_300)
-    origin = "is data/sp500-2000.csv of the repository vega/vega-datasets"
-    return read_prices(data_file(_FILE, origin, options.data))
+    return read_prices(data_file(_FILE, options.data))
 
 
 def _walk(series: DailySeries, splits: Sequence[YearSplit], seed: int, quick: bool) -> list[LaplaceMixture]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.datasets import read_strokes, scale_strokes, stroke_scale
+from mixtura.datasets import data_file, read_strokes, scale_strokes, stroke_scale
 from mixtura.distributions import Diagonal, GaussianMixture, StrokePoint
 from mixtura.experiments.record import Cell, Options, Picture, Record, Strokes, Table
 from mixtura.nn import Drawings, StrokeRNN
@@ -129,23 +129,13 @@ def read_characters(options: Options) -> list[Characters]:
         FileNotFoundError: where there is no folder, or it lacks a file.
     """
     n = _QUICK if options.quick else _TRAINED
-    if options.data is None:
-        if not options.quick:
-            raise FileNotFoundError(
-                "the experiment on strokes needs a folder, by --data or MIXTURA_DATA, with strokes_omniglot.npz and "
-                "strokes_kanji.npz, made of the files of github.com/hardmaru/sketch-rnn-datasets."
-            )
+    if options.data is None and options.quick:
         options.say("No folder of drawings is given (--data or MIXTURA_DATA): made-up characters are used.")
         made = [made_up_characters(k, seed) for seed, k in enumerate((n, n // 3, n // 3))]
         return [_scaled("made up", made, n, 1.0)]
     found = []
     for name, step in _STEPS.items():
-        path = options.data / f"strokes_{name}.npz"
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"there is no file {path}: the folder of --data or MIXTURA_DATA must hold strokes_omniglot.npz and "
-                "strokes_kanji.npz, made of the files of github.com/hardmaru/sketch-rnn-datasets."
-            )
+        path = data_file(f"strokes_{name}.npz", options.data)
         found.append(_scaled(name, [read_strokes(path, split) for split in ("train", "valid", "test")], n, step))
     return found
 

@@ -122,7 +122,7 @@ def _sites(options: Options) -> dict[str, DailySeries]:
     """Return the series of each site of which there is a file; Seattle's must be there."""
     if options.quick and options.data is None:
         return {"random weather": random_weather()}
-    path = data_file(_SEATTLE, "is data/seattle-weather.csv of the repository vega/vega-datasets", options.data)
+    path = data_file(_SEATTLE, options.data)
     sites, both = {"Seattle": read_weather(path)}, path.with_name(_BOTH)
     return sites | ({"New York": read_weather(both, "New York")} if both.is_file() else {})
 
