@@ -62,7 +62,7 @@ class MixtureDensityEstimator(DensityMixin, StoredEstimator):
         noise_features: dimensions of the noise; None takes as many as X has, from 2 to 64.
         anneal: whether the variance starts at the scale of the data; else it is its last value from the beginning.
         standardize: divide columns by their standard deviation; False where they have a common unit, as pixels do.
-        steps: of the optimiser, rounded up to whole passes over the data; None takes 12,000, or 3,000 for the sampled
+        steps: of the optimiser, rounded up to whole passes over the data; None takes 16,000, or 3,000 for the sampled
             reading.
         batch_size: rows per step; None takes 512. The finite reading makes a quarter as many centers, the sampled
             reading as many, and takes both as two halves.

@@ -25,7 +25,7 @@ __all__ = ["GeneratorPlan", "fit_generator", "plan_generator"]
 
 _BATCH = 512
 _ROWS_PER_CENTER: dict[Reading, int] = {"finite": 4, "sampled": 1}
-_STEPS: dict[Reading, int] = {"finite": 12_000, "sampled": 3_000}
+_STEPS: dict[Reading, int] = {"finite": 16_000, "sampled": 3_000}
 _SHARE: dict[Reading, float] = {"finite": 0.3, "sampled": 0.68}
 """Effective rank over size of a batch's Gram matrix at the kernel's last variance."""
 _RATE: dict[Reading, float] = {"finite": 4.8, "sampled": 7.0}
@@ -136,7 +136,7 @@ def fit_generator(
         x: rows, shape ``(N, D)``.
         plan: from :func:`plan_generator`.
         weight: of the rows, positive, shape ``(N,)``.
-        steps: of the optimiser, rounded up to whole passes over the data; None takes 12,000, or 3,000 where the reading
+        steps: of the optimiser, rounded up to whole passes over the data; None takes 16,000, or 3,000 where the reading
             is sampled and a step takes longer.
         learning_rate: peak of the one-cycle rate; None takes 4.8 (finite) or 7 (sampled) over the number of steps, 2e-3
             at most: small steps keep the shares of the modes, and a short run cannot afford them.
