@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mixtura.nn.attention import SoftWindow, WindowedLSTM, one_hot_text
+from mixtura.nn.attention import WindowedLSTM, WindowState, one_hot_text
 from mixtura.training import isolated_seed
 
 
@@ -70,24 +70,37 @@ def test_two_halves_are_the_whole(lstm: WindowedLSTM) -> None:
     torch.testing.assert_close(after, end)
 
 
-def test_windows_only_move_on_and_begin_with_the_pace() -> None:
-    window = SoftWindow(5, windows=4)
-    window.set_pace(0.3)
-    kappa = torch.zeros(1, 4)
-    _, moved = window(torch.zeros(1, 5), kappa, torch.arange(3.0))
-    assert moved.log().mean().exp().item() == pytest.approx(0.3, rel=1e-4)
-    for h in 100 * torch.randn(20, 1, 5):
-        phi, moved = window(h, kappa, torch.arange(3.0))
-        assert bool((moved >= kappa).all())
-        assert bool(torch.isfinite(phi).all())
-        kappa = moved
+def test_windows_begin_with_the_pace(lstm: WindowedLSTM) -> None:
+    torch.nn.init.zeros_(lstm.window.linear.weight)
+    lstm.window.set_pace(0.3)
+    _, _, state = lstm(torch.zeros(1, 1, 3).double(), one_hot_text(torch.tensor([[0, 1, 2]]), 4).double())
+    assert state.kappa.log().mean().exp().item() == pytest.approx(0.3, rel=1e-4)
+
+
+def test_windows_only_move_on(lstm: WindowedLSTM) -> None:
+    text, state = one_hot_text(torch.tensor([[0, 1, 2]]), 4).double(), None
+    with torch.no_grad():
+        lstm.window.linear.weight.mul_(100)
+        for x in torch.randn(20, 1, 1, 3, dtype=torch.float64):
+            before = torch.zeros(1, 3) if state is None else state.kappa
+            _, phi, state = lstm(x, text, state)
+            assert bool((state.kappa >= before).all())
+            assert bool(torch.isfinite(phi).all())
 
 
 def test_gradients(lstm: WindowedLSTM) -> None:
-    text = one_hot_text(torch.tensor([[0, 1, 2]]), 4).double()
-    x = torch.randn(1, 4, 3, dtype=torch.float64, requires_grad=True)
-    parameters = list(lstm.parameters())
-    assert torch.autograd.gradcheck(lambda x, *_: lstm(x, text)[:2], (x, *parameters), fast_mode=True)
+    """Of everything that is returned by everything that it depends on, the state among them."""
+    text = one_hot_text(torch.tensor([[0, 1, 2], [3, -1, -1]]), 4).double()
+    x = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    state = [0.5 * torch.rand_like(s) for s in lstm.start(text)]
+    inputs = [x, *lstm.parameters(), *(s.requires_grad_() for s in state[:4])]
+
+    def forward(x: torch.Tensor, *others: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        h, c, kappa, w = others[-4:]
+        seen, phi, after = lstm(x, text, WindowState(h, c, kappa, w, state[4]))
+        return seen, phi, *after
+
+    assert torch.autograd.gradcheck(forward, inputs)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from mixtura.datasets.strokes import (
 from mixtura.datasets.tables import read_table, write_table
 from mixtura.datasets.toy import inverse_sine, inverse_sine_log_prob, inverse_sine_optimum
 from mixtura.datasets.weather import read_weather, weather_series
-from mixtura.datasets.words import random_words
+from mixtura.datasets.words import random_lines, random_words
 
 __all__ = [
     "WRITING_FACES",
@@ -53,6 +53,7 @@ __all__ = [
     "inverse_sine_optimum",
     "inverse_two_moons",
     "price_series",
+    "random_lines",
     "random_words",
     "random_writer",
     "read_cifar10",

@@ -1,12 +1,12 @@
-"""Words that can be pronounced but mean nothing, as many as one likes."""
+"""Words and lines that can be pronounced but mean nothing, as many as one likes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-__all__ = ["random_words"]
+__all__ = ["random_lines", "random_words"]
 
 _ONSETS = (
     "b bl br c ch cl cr d dr f fl fr g gl gr h j j k k l m n p pl pr qu qu r s sc sh sk sl sm sp squ st str sw t th tr "
@@ -55,6 +55,41 @@ def random_words(
                 f"tries after {len(found)}; ask for fewer or for longer ones."
             )
     return list(found)
+
+
+def random_lines(
+    n: int,
+    words: Sequence[str],
+    *,
+    longest: int = 14,
+    most: int = 3,
+    random_state: int | np.random.Generator | None = None,
+) -> list[str]:
+    """Draw lines of one to ``most`` of the words, with a space between two, of at most ``longest`` characters.
+
+    Every number of words comes as often as another; the words of a line are drawn again until it is short enough.
+
+    Raises:
+        ValueError: where lines of so many words are hardly that short.
+
+    Example:
+        >>> lines = random_lines(100, ["oak", "beech", "elm"], longest=10, most=2, random_state=0)
+        >>> sorted({len(line.split()) for line in lines}), max(map(len, lines))
+        ([1, 2], 9)
+    """
+    rng = np.random.default_rng(random_state)
+    lines = []
+    for _ in range(n):
+        count = int(rng.integers(1, most + 1))
+        tries = (" ".join([words[int(i)] for i in rng.integers(len(words), size=count)]) for _ in range(_TRIES))
+        line = next((text for text in tries if len(text) <= longest), None)
+        if line is None:
+            raise ValueError(
+                f"lines of {count} of the words are hardly to be had in {longest} characters: none in {_TRIES} tries; "
+                "ask for longer lines, or for fewer words in one."
+            )
+        lines.append(line)
+    return lines
 
 
 def _word(rng: np.random.Generator) -> str:

@@ -53,6 +53,19 @@ def test_what_is_read_does_not_depend_on_the_neighbours() -> None:
         torch.testing.assert_close(model(*model.features([d]))[:, 0], together[: len(d), i])
 
 
+def test_features_do_not_depend_on_where_the_line_begins() -> None:
+    model = Recogniser("a", (2.0, 0.5))
+    line = np.array([[1, 2, 0], [4, 1, 1], [-2, -3, 1]], np.float32)
+    (points, _), (moved, _) = (
+        model.features([line + np.array(at, np.float32)]) for at in (0, [[5, -7, 0], [0] * 3, [0] * 3])
+    )
+    torch.testing.assert_close(points, moved)
+    y = np.array([0, 2, -4])
+    torch.testing.assert_close(points[:, 0, 3].numpy(), (y - y.mean()).astype(np.float32))
+    assert points[:, 0, :3].tolist() == [[0, 0, 0], [2, 2, 1], [-1, -6, 1]]
+    assert line[0].tolist() == [1, 2, 0]
+
+
 def test_learns_to_read_up_and_down() -> None:
     rng = np.random.default_rng(0)
     marks = {"u": (0.0, 1.0), "d": (0.0, -1.0), "r": (1.0, 0.0)}

@@ -1,4 +1,4 @@
-"""Words written by hand: a network that is given a text draws it, and another one tries to read that."""
+"""Lines written by hand: a network that is given a text draws it, and another one tries to read that."""
 
 from __future__ import annotations
 
@@ -7,143 +7,118 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from mixtura.datasets import draw_text, random_words, random_writer, scale_strokes, stroke_scale
+from mixtura.datasets import random_lines, random_words
+from mixtura.experiments.applications.pen import BATCH, COMPONENTS, Line, Pen, draw_lines, learn_to_write
 from mixtura.experiments.applications.recogniser import Recogniser, edit_distance, fit_recogniser
 from mixtura.experiments.applications.strokes import mean_and_error
+from mixtura.experiments.applications.texts import (
+    HELD_OUT_LINES,
+    HELD_OUT_WORDS,
+    VALIDATION_LINES,
+    VALIDATION_WORDS,
+)
 from mixtura.experiments.record import Cell, Curves, Options, Picture, Record, Strokes, Table
-from mixtura.nn import Drawings, StrokeRNN
-from mixtura.training import fit_strokes, isolated_seed, stroke_nll
+from mixtura.training import stroke_nll
 
-__all__ = ["HELD_OUT_WORDS", "Pen", "codes", "draw_words", "handwriting", "learn_to_write"]
+__all__ = ["handwriting"]
 
-Line = NDArray[np.float32]
-
-_HELD_OUT = """
-able about above across after again air animal answer apple baby beauty begin below bird black blood book
-bridge bring brother build cause change child circle city clear cloud cold colour common complete country
-cover cross dance dark decide deep degree direct doctor dream earth eight engine every example family field
-figure final fire fish flower follow force friend garden glass golden great green ground group happy heart
-heavy horse hour house hundred island jump key king language laugh letter light machine market measure moon
-morning mountain music natural night number ocean order paper pattern picture plant point power question quick
-quiet reason record river round science second sentence seven shape simple six square star stone story strange
-summer surface system table teacher thing travel tree value village voice water weather week wheel window
-winter wonder world yellow young zero
-"""
-HELD_OUT_WORDS = tuple(_HELD_OUT.split())
-"""English words of three to eight letters; nobody learns them."""
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz "
-"""The space stands behind every word: who looks ahead sees where it ends."""
-_LENGTHS = (3, 8)
-_TEMPERATURES = (0.3, 0.6, 1.0)
-_FIRST = 0.3
-"""Temperature of the pictures and of the finding."""
+_KINDS = ("words", "lines")
+_LETTERS_OF_A_WORD, _LONGEST, _MOST = (2, 8), 14, 3
+"""Of the lines to learn from: letters of a word, characters of a line, words of a line."""
 _READABLE = 0.1
-"""Character error up to which words are called readable."""
-_SHOWN, _COLUMNS = 24, 4
+"""Character error up to which texts are called readable."""
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class _Budget:
     """How much of everything."""
 
-    words: int = 6_000
-    epochs: int = 16
+    lines: int = 8_000
+    epochs: int = 10
     hidden: int = 128
-    reading_epochs: int = 8
+    read: int = 5_000
+    reading_epochs: int = 6
+    temperatures: tuple[float, ...] = (0.1, 0.3, 0.6, 1.0)
+    every: int = 1
+    """Of the texts that are kept apart."""
 
 
-_FULL, _QUICK = _Budget(), _Budget(words=120, epochs=2, hidden=24, reading_epochs=2)
-_BATCH, _RATE, _COMPONENTS = 32, 8e-3, 10
-
-
-@dataclass(frozen=True)
-class Pen:
-    """A network that writes, with what it needs to go from letters to heights of a capital."""
-
-    rnn: StrokeRNN
-    scale: NDArray[np.float64]
-    """Standard deviations of the offsets that it was trained on, shape (2,)."""
-
-    def write(self, words: Sequence[str], temperature: float = _FIRST, random_state: int | None = 0) -> list[Line]:
-        """Return each word, in letters a to z, as strokes in heights of a capital, each in a hand of its own."""
-        longest = 30 * max(map(len, words))
-        drawn = self.rnn.generate(
-            text=codes(words), temperature=temperature, max_points=longest, random_state=random_state
-        )
-        return scale_strokes(drawn, 1 / self.scale)
-
-    def window(self, drawing: Line, word: str) -> NDArray[np.float32]:
-        """Return where in the word the network looks before each point, in characters from the first."""
-        b = self.data([drawing], [word]).batch(torch.tensor([0]))
-        assert b.text is not None
-        with torch.no_grad():
-            phi = self.rnn.attention(b.points, b.text)[0]
-        return ((phi @ torch.arange(phi.shape[-1]).to(phi)) / phi.sum(-1)).numpy()
-
-    def data(self, drawings: Sequence[Line], words: Sequence[str]) -> Drawings:
-        """Return words and drawings in heights of a capital as the network takes them."""
-        return Drawings(scale_strokes(drawings, self.scale), codes(words))
+_FULL, _QUICK = _Budget(), _Budget(60, 2, 24, 60, 2, (0.3, 1.0), 12)
 
 
 def handwriting(options: Options) -> Record:
-    """Return how well a reader of drawn words reads those that a network writes, beside drawn ones."""
+    """Return how well a reader of drawn lines reads words and lines that a network writes, beside drawn ones."""
     budget = _QUICK if options.quick else _FULL
-    held_out = list(HELD_OUT_WORDS)[:: 10 if options.quick else 1]
+    held_out = _every(budget.every, HELD_OUT_WORDS, HELD_OUT_LINES)
+    validation = _every(budget.every, VALIDATION_WORDS, VALIDATION_LINES)
+    choices: list[list[Cell]] = []
     errors: list[list[Cell]] = []
     likelihoods: list[list[Cell]] = []
     pictures: list[Picture] = []
     animation = None
     for seed in options.seeds:
-        words = random_words(budget.words, _LENGTHS, exclude=HELD_OUT_WORDS, random_state=seed)
-        drawn, real = draw_words(words, seed), draw_words(held_out, seed + 1_000)
-        options.say(f"seed {seed}: {len(words)} words of {np.mean([len(d) for d in drawn]):.0f} points on average")
-        reader = fit_recogniser(drawn, words, epochs=budget.reading_epochs, seed=seed)
-        errors.append(_judged("drawn", seed, reader, real, held_out))
-        options.say(f"seed {seed}: {errors[-1][2]:.1%} of the characters of drawn words are misread")
+        lines = _practice(budget.lines, seed)
+        drawn = draw_lines(lines, seed)
+        options.say(f"seed {seed}: {len(lines)} lines of {np.mean([len(d) for d in drawn]):.0f} points on average")
+        reader = fit_recogniser(drawn[: budget.read], lines[: budget.read], epochs=budget.reading_epochs, seed=seed)
+        real = {kind: draw_lines(texts, seed + 1_000) for kind, texts in held_out.items()}
+        errors += [_judged([seed, k, "drawn"], _edits(reader, real[k], held_out[k])) for k in _KINDS]
+        options.say(f"seed {seed}: {_both(errors)} of the characters of drawn words and lines are misread")
         start = time.perf_counter()
-        pen = learn_to_write(drawn, words, budget.hidden, budget.epochs, seed)
+        pen = learn_to_write(drawn, lines, budget.hidden, budget.epochs, seed)
         seconds = time.perf_counter() - start
-        for t in _TEMPERATURES:
-            written = pen.write(held_out, t, seed)
-            errors.append(_judged(_written(t), seed, reader, written, held_out))
-            options.say(f"seed {seed}: {errors[-1][2]:.1%} of those written at temperature {t:g}")
-            if t == _FIRST and not pictures:
-                pictures, animation = _pictures(pen, real, written, held_out)
-        nll = [stroke_nll(pen.rnn, pen.data(real, text)) for text in (held_out, _others(held_out))]
-        own, other = (float(n[:, 0].sum() / n[:, 1].sum()) for n in nll)
-        likelihoods.append([seed, own, other, float((nll[1] - nll[0])[:, 0].sum() / _characters(held_out)), seconds])
+        tried = [_tried(pen, reader, validation, t, seed) for t in budget.temperatures]
+        choices += tried
+        temperature = float(min(tried, key=lambda row: float(row[4] or 0))[1] or 0)
+        written = _write(pen, held_out, temperature, seed)
+        errors += [_judged([seed, k, "written"], _edits(reader, written[k], held_out[k])) for k in _KINDS]
+        options.say(f"seed {seed}: {_both(errors)} of those written at temperature {temperature:g}")
+        likelihoods.append([seed, *_likelihoods(pen, real["words"], held_out["words"]), seconds])
+        if not pictures:
+            pictures, animation = _pictures(pen, real, written, held_out)
     return Record(
         "handwriting",
-        "Words written by hand",
-        "A recurrent network is given a word and draws it point by point, looking at its letters through a window that "
-        "it moves on by itself, as in Graves 2013. It has learnt from made-up words, drawn with single-stroke faces of "
-        "Hershey under random slant, size, width, spacing, speed and tremor, as by so many writers; each next point is "
-        "a mixture, as each writer goes on in his own way. Can the English words that it writes, none of which it "
-        "learnt, be read? A network judges that has learnt to read the same drawn words and has never seen a written "
-        "one.",
+        "Lines written by hand",
+        "A recurrent network is given a text and draws it point by point, looking at its letters through a window that "
+        "it moves on by itself, as in Graves 2013. It has learnt from lines of made-up words, drawn with single-stroke "
+        "faces of Hershey under random slant, size, width, spacing, speed and tremor, as by so many writers; each next "
+        "point is a mixture, as each writer goes on in his own way. Can the English words and lines that it writes, "
+        "none of whose words it learnt, be read? A network judges that has learnt to read the same drawn lines and has "
+        "never seen a written one.",
         {
             "seeds": list(options.seeds),
-            "drawn words": budget.words,
-            "letters of a word": f"{_LENGTHS[0]} to {_LENGTHS[1]}",
-            "held-out words": len(held_out),
-            "model": f"two LSTMs of {budget.hidden}, {_COMPONENTS} Gaussians with full covariance, 10 windows",
+            "drawn lines": budget.lines,
+            "words of a line": f"1 to {_MOST}",
+            "letters of a word": f"{_LETTERS_OF_A_WORD[0]} to {_LETTERS_OF_A_WORD[1]}",
+            "characters of a line": f"at most {_LONGEST}",
+            "held-out words": len(held_out["words"]),
+            "held-out lines": f"{len(held_out['lines'])}, of {_span(held_out['lines'])} characters",
+            "validation": f"{len(validation['words'])} words, and lines of four of them",
+            "model": f"two LSTMs of {budget.hidden}, {COMPONENTS} Gaussians with full covariance, 10 windows",
             "epochs": budget.epochs,
-            "drawings per step": _BATCH,
-            "epochs of the reader": budget.reading_epochs,
+            "drawings per step": BATCH,
+            "lines and epochs of the reader": f"{budget.read}, {budget.reading_epochs}",
             "quick": options.quick,
         },
-        _findings(errors, likelihoods),
+        _findings(errors, choices, likelihoods),
         [
             Table(
                 "What the reader mistakes",
-                ("words", "seed", "character error", "standard error", "words with an error"),
+                ("seed", "texts", "by", "character error", "standard error", "texts with an error"),
                 errors,
-                "Edits that lead from what was read to the word, per character, of held-out words that neither network "
-                "learnt. Drawn: by new random writers. Written: by the network, which chooses a hand by itself; a "
-                "temperature below one draws what is likely more often. Standard error: over words.",
+                "Edits that lead from what was read to the text, per character, a space among them, of held-out texts. "
+                "Drawn: by new random writers. Written: by the network, which chooses a hand by itself. Neither network"
+                " learnt these texts, and no setting was chosen by them. Standard error: over texts.",
+            ),
+            Table(
+                "The choice of the temperature",
+                ("seed", "temperature", "words", "lines", "both"),
+                choices,
+                "Character errors of the texts for validation, as the network writes them; a temperature below one "
+                "draws what is likely more often. The one of the least error of both writes the held-out texts.",
             ),
             Table(
                 "Negative log-likelihood of the drawn held-out words",
@@ -158,34 +133,46 @@ def handwriting(options: Options) -> Record:
     )
 
 
-def learn_to_write(drawings: Sequence[Line], words: Sequence[str], hidden: int, epochs: int, seed: int = 0) -> Pen:
-    """Return the network that has learnt to draw words from drawings of others."""
-    with isolated_seed(seed):
-        pen = Pen(StrokeRNN(hidden, _COMPONENTS, characters=len(_ALPHABET)), stroke_scale(drawings))
-    data = pen.data(drawings, words)
-    fit_strokes(pen.rnn, data, epochs=epochs, batch_size=_BATCH, learning_rate=_RATE, seed=seed)
-    return pen
+def _every(step: int, words: Sequence[str], lines: Sequence[str]) -> dict[str, list[str]]:
+    return {"words": list(words[::step]), "lines": list(lines[::step])}
 
 
-def draw_words(words: Sequence[str], seed: int = 0) -> list[Line]:
-    """Return each word as drawn by a writer of its own."""
-    rng = np.random.default_rng(seed)
-    return [draw_text(word, random_writer(rng), rng) for word in words]
+def _practice(n: int, seed: int) -> list[str]:
+    """Return lines of made-up words, none of which stands in a text that is kept apart."""
+    kept = {word for text in (*HELD_OUT_WORDS, *HELD_OUT_LINES, *VALIDATION_WORDS) for word in text.split()}
+    words = random_words(6_000, _LETTERS_OF_A_WORD, exclude=kept, random_state=seed)
+    return random_lines(n, words, longest=_LONGEST, most=_MOST, random_state=seed)
 
 
-def codes(words: Sequence[str]) -> list[list[int]]:
-    """Return the places in the alphabet, from 0, of the letters of each word and of the space behind it."""
-    return [[_ALPHABET.index(c) for c in f"{word} "] for word in words]
+def _write(pen: Pen, texts: dict[str, list[str]], temperature: float, seed: int) -> dict[str, list[Line]]:
+    written = iter(pen.write([text for k in _KINDS for text in texts[k]], temperature, seed))
+    return {k: [next(written) for _ in texts[k]] for k in _KINDS}
 
 
-def _judged(name: str, seed: int, reader: Recogniser, drawings: Sequence[Line], words: Sequence[str]) -> list[Cell]:
+def _edits(reader: Recogniser, drawings: Sequence[Line], texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return the edits of each text and its characters, shape (n, 2)."""
+    return np.array(
+        [(edit_distance(r, w), len(w)) for r, w in zip(reader.read(drawings), texts, strict=True)], np.float64
+    )
+
+
+def _judged(name: list[Cell], edits: NDArray[np.float64]) -> list[Cell]:
     """Return a row of the table of errors."""
-    edits = np.array([edit_distance(r, w) for r, w in zip(reader.read(drawings), words, strict=True)])
-    return [name, seed, *mean_and_error(edits, np.array([len(w) for w in words])), float((edits > 0).mean())]
+    return [*name, *mean_and_error(*edits.T), float((edits[:, 0] > 0).mean())]
 
 
-def _written(temperature: float) -> str:
-    return f"written at temperature {temperature:g}"
+def _tried(pen: Pen, reader: Recogniser, texts: dict[str, list[str]], temperature: float, seed: int) -> list[Cell]:
+    """Return a row of the table of temperatures."""
+    written = _write(pen, texts, temperature, seed)
+    sums = np.array([_edits(reader, written[k], texts[k]).sum(0) for k in _KINDS])
+    return [seed, temperature, *(float(edits / n) for edits, n in (*sums, sums.sum(0)))]
+
+
+def _likelihoods(pen: Pen, drawings: Sequence[Line], words: Sequence[str]) -> tuple[float, float, float]:
+    """Return nats per point given the words and given others, and their difference per character."""
+    own, other = (stroke_nll(pen.rnn, pen.data(drawings, texts)) for texts in (words, _others(words)))
+    nats, points = (float(own[:, 0].sum()), float(other[:, 0].sum())), float(own[:, 1].sum())
+    return nats[0] / points, nats[1] / points, (nats[1] - nats[0]) / _characters(words)
 
 
 def _others(words: Sequence[str]) -> list[str]:
@@ -194,49 +181,70 @@ def _others(words: Sequence[str]) -> list[str]:
     return [group[(group.index(w) + 1) % len(group)] for w, group in ((w, same[len(w)]) for w in words)]
 
 
-def _characters(words: Sequence[str]) -> int:
-    return sum(map(len, words))
+def _characters(texts: Sequence[str]) -> int:
+    return sum(map(len, texts))
+
+
+def _span(texts: Sequence[str]) -> str:
+    lengths = [len(t) for t in texts]
+    return f"{min(lengths)} to {max(lengths)}"
+
+
+def _both(rows: Sequence[Sequence[Cell]]) -> str:
+    return " and ".join(f"{row[3]:.1%}" for row in rows[-2:])
 
 
 def _mean(rows: Sequence[Sequence[Cell]], column: int) -> float:
     return float(np.mean([float(row[column] or 0) for row in rows]))
 
 
-def _findings(errors: list[list[Cell]], likelihoods: list[list[Cell]]) -> list[str]:
-    error = {name: _mean([r for r in errors if r[0] == name], 2) for name in dict.fromkeys(r[0] for r in errors)}
-    whole = {name: 1 - _mean([r for r in errors if r[0] == name], 4) for name in error}
-    own, first = error["drawn"], error[_written(_FIRST)]
-    verdict = "can be read" if first <= _READABLE else "cannot be read" if first > 0.5 else "can be read in part"
-    best = min(_TEMPERATURES, key=lambda t: error[_written(t)])
+def _findings(errors: list[list[Cell]], choices: list[list[Cell]], likelihoods: list[list[Cell]]) -> list[str]:
+    temperatures = sorted({float(row[1] or 0) for row in choices})
     return [
-        f"Held-out words written at temperature {_FIRST:g} {verdict}: the reader mistakes {first:.1%} of their "
-        f"characters, and {own:.1%} of those of drawn words; it reads {whole[_written(_FIRST)]:.0%} and "
-        f"{whole['drawn']:.0%} of the words without an error.",
-        "Errors by temperature: "
-        + ", ".join(f"{error[_written(t)]:.1%} at {t:g}" for t in _TEMPERATURES)
-        + f"; fewest at {best:g}.",
+        *(_finding(kind, [row for row in errors if row[1] == kind]) for kind in _KINDS),
+        "Errors of the texts for validation by temperature: "
+        + ", ".join(f"{_mean([row for row in choices if row[1] == t], 4):.1%} at {t:g}" for t in temperatures)
+        + ".",
         f"Drawn held-out words cost {_mean(likelihoods, 1):.3f} nats per point given the word, and "
         f"{_mean(likelihoods, 2):.3f} given another: {_mean(likelihoods, 3):.1f} nats per character between them.",
     ]
 
 
+def _finding(kind: str, rows: list[list[Cell]]) -> str:
+    drawn, written = ([row for row in rows if row[2] == by] for by in ("drawn", "written"))
+    error = _mean(written, 3)
+    verdict = "can be read" if error <= _READABLE else "cannot be read" if error > 0.5 else "can be read in part"
+    return (
+        f"Held-out {kind} that the network writes {verdict}: the reader mistakes {error:.1%} of their characters, and "
+        f"{_mean(drawn, 3):.1%} of those of drawn {kind}; it reads {1 - _mean(written, 5):.0%} and "
+        f"{1 - _mean(drawn, 5):.0%} of the {kind} without an error."
+    )
+
+
 def _pictures(
-    pen: Pen, real: Sequence[Line], written: Sequence[Line], words: Sequence[str]
+    pen: Pen, real: dict[str, list[Line]], written: dict[str, list[Line]], texts: dict[str, list[str]]
 ) -> tuple[list[Picture], Strokes]:
-    shown = range(0, len(words), max(len(words) // _SHOWN, 1))[:_SHOWN]
-    sheets = [
-        Strokes(title, [lines[i] for i in shown], columns=_COLUMNS, aspect=3.0, labels=[words[i] for i in shown])
-        for title, lines in ((_written(_FIRST), written), ("drawn", real))
+    def sheet(title: str, kind: str, lines: Sequence[Line], columns: int, aspect: float) -> Strokes:
+        n = len(texts[kind])
+        shown = range(0, n, max(n // _SHOWN, 1))[:_SHOWN]
+        labels = [texts[kind][i] for i in shown]
+        return Strokes(f"{kind}, {title}", [lines[i] for i in shown], columns=columns, aspect=aspect, labels=labels)
+
+    pages = [
+        [sheet(title, kind, by[kind], columns, aspect) for title, by in (("written", written), ("drawn", real))]
+        for kind, columns, aspect in (("words", 4, 3.0), ("lines", 2, 8.0))
     ]
-    looks = {words[i]: pen.window(written[i], words[i]).tolist() for i in shown[:4]}
+    lines = texts["lines"][:2]
+    looks = {line: pen.window(written["lines"][i], line).tolist() for i, line in enumerate(lines)}
     return [
-        Picture("Held-out words as the network writes them, and as new writers draw them.", sheets, columns=1),
+        Picture("Held-out words as the network writes them, and as new writers draw them.", pages[0], columns=1),
+        Picture("Held-out lines as the network writes them, and as new writers draw them.", pages[1], columns=1),
         Picture(
-            "Where the network looks while it writes four of the words.",
+            "Where the network looks while it writes two of the lines.",
             [
-                Curves(word, range(len(look)), {"window": look}, "point", "letter, from 0")
-                for word, look in looks.items()
+                Curves(line, range(len(look)), {"window": look}, "point", "character, from 0")
+                for line, look in looks.items()
             ],
-            columns=4,
+            columns=2,
         ),
-    ], replace(sheets[0], title=f"The same words, {_written(_FIRST)}, as the pen draws them.")
+    ], replace(pages[1][0], title="The same lines, as the pen draws them.")

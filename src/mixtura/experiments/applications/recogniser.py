@@ -1,4 +1,4 @@
-"""A reader of drawn words: a small convolutional network that judges whether what a model writes can be read."""
+"""A reader of drawn lines: a small convolutional network that judges whether what a model writes can be read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Recogniser(nn.Module):
     """Read strokes: residual convolutions over the points, which see 50 of them, and a character or a blank at each.
 
     The features of a point are its offset in standard deviations of the training drawings, its pen and its height over
-    the baseline.
+    the middle of the line. Where the line begins on the paper does not matter.
 
     Args:
         alphabet: the characters it knows.
@@ -57,7 +57,11 @@ class Recogniser(nn.Module):
     def features(self, drawings: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
         """Return drawings padded with zeros to shape (n, N, 4), and their lengths."""
         scaled = [np.clip(s, -_LONGEST, _LONGEST) for s in scale_strokes(drawings, self.scale)]
-        rows = [torch.as_tensor(np.column_stack([s, np.cumsum(s[:, 1])]), dtype=torch.float32) for s in scaled]
+        rows = []
+        for s in scaled:
+            s[0, :2] = 0
+            y = np.cumsum(s[:, 1])
+            rows.append(torch.as_tensor(np.column_stack([s, y - y.mean()]), dtype=torch.float32))
         return nn.utils.rnn.pad_sequence(rows), torch.tensor([len(r) for r in rows])
 
     @torch.no_grad()
