@@ -61,3 +61,10 @@ def test_a_step_with_a_small_variance_sees_only_its_diagonal() -> None:
     assert SWEEP._rank(x, 1e-9) == pytest.approx(1)
     assert SWEEP._rank(x, 1e6) == pytest.approx(1 / 128, rel=1e-3)
     assert 0.1 < SWEEP._rank(x, 0.01) < 0.5
+
+
+def test_the_gap_tells_true_samples_from_others_until_the_variance_hides_them() -> None:
+    x, others = SWEEP._data("moons", 0)[0], SWEEP._data("moons", 1)[0]
+    (true, error), (shrunk, _) = SWEEP._gap(x, others, 0.01), SWEEP._gap(x, 0.7 * others, 0.01)
+    assert 0 < error < true < shrunk - 5 * error
+    assert max(SWEEP._gap(x, others, 1e4)[0], SWEEP._gap(x, 0.7 * others, 1e4)[0]) < 1e-3

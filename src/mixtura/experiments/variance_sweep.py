@@ -13,6 +13,7 @@ import torch
 from sklearn.datasets import make_moons
 from torch import Tensor
 
+from mixtura.costs import nuclear_norm
 from mixtura.datasets.densities import draw, separated_gaussians
 from mixtura.distributions import GaussianMixture
 from mixtura.estimators import MixtureDensityEstimator
@@ -26,6 +27,7 @@ _COSTS = ("nuclear_norm", "scalar", "vector_matrix", "matrix_matrix", "likelihoo
 _VARIANCES = (0.001, 0.01, 0.1, 1.0, 10.0)
 _ROWS, _BATCH, _STEPS, _RATE, _HIDDEN = 1000, 512, 500, 3e-3, (96, 96, 96)
 _MMD_VARIANCE = 0.02
+_DRAWS = 20
 _GOOD, _LARGEST = 0.9, 0.1
 """Precision and recall that are asked for, up to this variance."""
 _METRICS = ("precision", "recall", "error of distances", "purity", "MMD")
@@ -88,12 +90,7 @@ def variance_sweep(options: Options) -> Record:
         [
             _summary(scores, names, variances),
             _all(scores),
-            Table(
-                "How much of a step's Gram matrix is its diagonal",
-                ("data", "v", "effective rank over size"),
-                [[name, v, _rank(_data(name, options.seeds[0])[0], v)] for name in names for v in variances],
-                f"Of {_BATCH // 4} samples, as many as there are centers in a step. Near 1 no component meets another.",
-            ),
+            _limits(panels, names, variances, options.seeds[0]),
         ],
         _pictures(scores, panels, names, variances),
     )
@@ -155,6 +152,42 @@ def _rank(x: Tensor, v: float) -> float:
     """Return the effective rank over the size of the Gram matrix of as many rows as there are centers in a step."""
     batch = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: _BATCH // 4]]
     return effective_rank(GaussianMixture.from_samples(batch, v)).item() / len(batch)
+
+
+def _limits(panels: dict[Key, Scatter], names: Sequence[str], variances: Sequence[float], seed: int) -> Table:
+    rows: list[list[Cell]] = []
+    for name, v in product(names, variances):
+        x, others = (_data(name, s)[0] for s in (seed, seed + 10_000))
+        learnt = torch.as_tensor(panels[name, _COSTS[0], True, v].points)
+        rows.append([name, v, _rank(x, v), *_gap(x, learnt, v), *_gap(x, others, v)])
+    return Table(
+        "What a step can tell",
+        (
+            "data",
+            "v",
+            "effective rank over size",
+            "gap of learnt centers",
+            "± of it",
+            "gap of other samples",
+            "± of that",
+        ),
+        rows,
+        f"Effective rank: of the Gram matrix of {_BATCH // 4} samples, as many as there are centers in a step; near 1 "
+        "no component meets another. Gap: of the SVD cost with the schedule, in nats, between "
+        f"{_BATCH} rows of the data and {_BATCH // 4} learnt centers or other samples, mean of {_DRAWS} draws with its "
+        "standard error. Where both are alike, the cost cannot tell the centers from true samples.",
+    )
+
+
+def _gap(x: Tensor, points: Tensor, v: float) -> tuple[float, float]:
+    """Return the mean gap of the SVD cost between batches of rows and of points, and its standard error."""
+    g = torch.Generator().manual_seed(0)
+
+    def some(rows: Tensor, n: int) -> GaussianMixture:
+        return GaussianMixture.from_samples(rows[torch.randperm(len(rows), generator=g)[:n]].double(), v)
+
+    gaps = torch.stack([nuclear_norm(some(x, _BATCH), some(points, _BATCH // 4)).gap for _ in range(_DRAWS)])
+    return gaps.mean().item(), gaps.std().item() / _DRAWS**0.5
 
 
 def _findings(scores: dict[Key, _Scores], names: Sequence[str], variances: Sequence[float]) -> list[str]:
