@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mixtura.datasets import scale_strokes, stroke_scale
 from mixtura.training import isolated_seed
 
-__all__ = ["Recogniser", "character_error", "edit_distance", "fit_recogniser"]
+__all__ = ["Recogniser", "edit_distance", "fit_recogniser"]
 
 _ROWS_AT_ONCE = 256
 _DILATIONS = (1, 2, 4, 1, 2, 4)
@@ -87,7 +87,6 @@ def fit_recogniser(
     batch_size: int = 32,
     learning_rate: float = 4e-3,
     seed: int = 0,
-    say: Callable[[str], None] | None = None,
 ) -> Recogniser:
     """Return a recogniser that has learnt the texts of drawings by connectionist temporal classification.
 
@@ -102,9 +101,8 @@ def fit_recogniser(
         steps = epochs * -(-len(texts) // batch_size)
         optimizer = torch.optim.Adam(model.parameters())
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.2)
-        for epoch in range(epochs):
+        for _ in range(epochs):
             model.train()
-            total = 0.0
             order = torch.randperm(len(texts)).tolist()
             for rows in (order[i : i + batch_size] for i in range(0, len(order), batch_size)):
                 points, lengths = model.features([drawings[i] for i in rows])
@@ -121,20 +119,7 @@ def fit_recogniser(
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
                 schedule.step()
-                total += loss.item() * len(rows)
-            if say is not None:
-                say(f"recogniser, epoch {epoch + 1} of {epochs}: {total / len(texts):.3f} nats a character")
     return model.eval()
-
-
-def character_error(read: Sequence[str], wanted: Sequence[str]) -> float:
-    """Return the edits that turn what was read into what was meant, over all texts, per character of these.
-
-    Example:
-        >>> character_error(["cat", "hoarse"], ["cat", "horse"])
-        0.125
-    """
-    return sum((edit_distance(r, w) for r, w in zip(read, wanted, strict=True))) / sum(map(len, wanted))
 
 
 def edit_distance(a: str, b: str) -> int:
