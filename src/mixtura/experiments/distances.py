@@ -18,7 +18,6 @@ __all__ = [
     "blind_pairs",
     "blind_table",
     "distance_norm",
-    "distance_norm_of_moments",
     "rank_table",
     "squared_distances",
 ]
@@ -48,26 +47,6 @@ def distance_norm(p: Points, q: Points) -> float:
     """
     (x, w), (y, u) = p, q
     return torch.linalg.svdvals(w.sqrt()[:, None] * squared_distances(x, y) * u.sqrt()).sum().item()
-
-
-def distance_norm_of_moments(p: Points, q: Points) -> float:
-    """Return the same from moments alone, ``‖M_p^½ J M_q^½‖_*`` with ``M = E f fᵀ`` of ``f(x) = (‖x‖², 1, x)``.
-
-    ``‖x - y‖² = f(x)ᵀ J f(y)``, so a matrix of squared distances has rank d + 2 at most, and its singular values see of
-    p and q their means, covariances, ``E ‖x‖² x`` and ``E ‖x‖⁴``, and nothing else.
-    """
-    d = p[0].shape[1]
-    J = torch.zeros(d + 2, d + 2, dtype=p[0].dtype)
-    J[0, 1] = J[1, 0] = 1
-    J[2:, 2:] = -2 * torch.eye(d)
-
-    def factor(points: Points) -> Tensor:
-        x, w = points
-        f = torch.cat([x.square().sum(-1, keepdim=True), torch.ones_like(x[:, :1]), x], -1)
-        values, vectors = torch.linalg.eigh(f.mT @ (w[:, None] * f))
-        return vectors * values.clamp_min(0).sqrt()
-
-    return torch.linalg.svdvals(factor(p).mT @ J @ factor(q)).sum().item()
 
 
 def blind_pairs() -> dict[str, tuple[Points, Points]]:
