@@ -83,7 +83,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         learning_rate: peak of the one-cycle rate.
         weight_decay: AdamW's.
         patience: stop after this many epochs in which no network got better; None takes three tenths of ``epochs``.
-        validation_fraction: share of the rows that chooses each network's best epoch; 0 keeps the last.
+        validation_fraction: share of the rows that chooses each network's best epoch; 0 keeps the last, None takes a
+            tenth, of at most 400 rows.
         device: of the training, as torch names it.
         checkpoint: file from which a killed ``fit`` goes on.
         verbose: show a progress bar with the validation score.
@@ -136,7 +137,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
         patience: int | None = None,
-        validation_fraction: float = 0.1,
+        validation_fraction: float | None = None,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
         verbose: bool = False,
@@ -191,7 +192,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         start = self._tensor(self.targets_.standardize(winsorized(y_))) if robust else y_t
         seed = int(check_random_state(self.random_state).randint(2**31))
         with isolated_seed(seed):
-            folds = Folds.draw(len(X_), self.ensemble, self.validation_fraction)
+            share = RegressionPlan.held_for(len(X_)) if self.validation_fraction is None else self.validation_fraction
+            folds = Folds.draw(len(X_), self.ensemble, share)
             plan = self._plan(folds.train.shape[1])
             self._inputs = self._chosen_inputs(X_, y_t, weight_t, start, plan, seed)
             data = [self._tensor(self._inputs.transform(X_)), y_t, weight_t]
@@ -361,8 +363,8 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
             raise ValueError(f"roughness must be in [0, 1] or 'auto', got {self.roughness!r}.")
         if not isinstance(self.hidden, Sequence | np.ndarray):
             raise ValueError(f"hidden must be a sequence of widths such as (64, 64), got {self.hidden!r}.")
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must be in [0, 1), got {self.validation_fraction}.")
+        if self.validation_fraction is not None and not 0 <= self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be in [0, 1) or None, got {self.validation_fraction}.")
         if min(self.input_noise, self.target_noise, self.weight_prior) < 0:
             raise ValueError("input_noise, target_noise and weight_prior must not be negative.")
 

@@ -12,6 +12,7 @@ from mixtura.report.diagnosis import SURPRISING
 from mixtura.report.page import definitions, paragraph, picture, section, side_by_side, table
 from mixtura.report.selection_plots import component_curve
 from mixtura.report.words import listed, number, percent, plus_minus
+from mixtura.training import RegressionPlan
 
 __all__ = ["calibration", "components", "scores", "settings", "training"]
 
@@ -161,7 +162,8 @@ def settings(case: Case, facts: Sequence[tuple[str, str]]) -> str:
     whose = " from each network" if model.ensemble > 1 else ""
     networks = f"{model.ensemble} networks, each with " if model.ensemble > 1 else ""
     widths = listed([str(width) for width in model.hidden])
-    share = percent(model.validation_fraction)
+    fraction = model.validation_fraction
+    held = RegressionPlan.held_for(len(case.X_train)) if fraction is None else fraction
     least = np.maximum(model.min_scale, model.targets_.floor)
     floors = listed([f"{floor:.2g}" for floor in (least if np.ptp(least) else least[:1])])
     rows += [
@@ -176,7 +178,7 @@ def settings(case: Case, facts: Sequence[tuple[str, str]]) -> str:
         (
             "training",
             f"{len(model.history_.epochs)} epochs of AdamW, peak learning rate {model.learning_rate:g}, weight decay "
-            f"{model.weight_decay:g}; {share} of the training rows held back{whose} to choose the epoch",
+            f"{model.weight_decay:g}; {percent(held)} of the training rows held back{whose} to choose the epoch",
         ),
         ("random_state", str(model.random_state)),
     ]

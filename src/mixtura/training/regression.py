@@ -29,6 +29,8 @@ _EPOCHS = (20, 1100, 400)
 """The least, the number times the fourth root of the rows, and the most."""
 _BATCH = (16, 4096)
 _PATIENCE = 0.3
+_HELD = (0.1, 400)
+"""The share of the rows that judge the epochs, and the most of them: more would judge no better than they teach."""
 _VARIANCE = Annealing(start=0.3, target=1e-3, share=0.8)
 """Of the data in the conditional cost, in squared units of standardised targets."""
 
@@ -65,6 +67,12 @@ class RegressionPlan:
     def batch_for(rows: int) -> int:
         """Return a number of rows per step."""
         return int(min(max(3 * rows**0.5, _BATCH[0]), _BATCH[1]))
+
+    @staticmethod
+    def held_for(rows: int) -> float:
+        """Return the share of so many rows that is to choose the best epoch."""
+        share, most = _HELD
+        return min(share, most / rows)
 
 
 def fit_networks(
