@@ -76,7 +76,7 @@ class MixtureAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stor
         learning_rate: peak of the one-cycle rate; None takes 5e-3, or 1e-2 for images.
         validation_fraction: share of the rows held back for ``variance_``; 0 uses the training rows.
         device: of the training, as torch names it.
-        checkpoint: file from which a killed ``fit`` goes on; ``bound_history_`` begins anew then.
+        checkpoint: file from which a killed ``fit`` goes on.
         verbose: show a progress bar.
         random_state: seed of everything random; torch's and numpy's global generators stay untouched.
 

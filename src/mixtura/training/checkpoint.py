@@ -25,7 +25,8 @@ _SECONDS = 5.0
 
 
 class Checkpoint:
-    """A file that holds all that a run needs to go on: weights, averages, optimiser, rate, random state and history.
+    """A file that holds all that a run needs to go on: weights, averages, optimiser, rate, random state, history and
+    notes.
 
     It is tied to its run by a fingerprint of the data and the settings, written whole or not at all, and read without
     executing anything that it contains.
@@ -64,6 +65,7 @@ class Checkpoint:
         schedule: LRScheduler,
         epochs: list[Epoch],
         best: Best,
+        notes: list[Any],
     ) -> None:
         """Write the state after an epoch, if the last time was long enough ago."""
         if time.monotonic() - self._written < _SECONDS:
@@ -78,6 +80,7 @@ class Checkpoint:
             },
             "best": best.state(),
             "epochs": [asdict(e) for e in epochs],
+            "notes": notes,
             "random": torch.get_rng_state(),
         }
         if next(model.parameters()).is_cuda:
@@ -87,9 +90,15 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def load(
-        self, model: nn.Module, average: MovingAverage, optimizer: Optimizer, schedule: LRScheduler, best: Best
+        self,
+        model: nn.Module,
+        average: MovingAverage,
+        optimizer: Optimizer,
+        schedule: LRScheduler,
+        best: Best,
+        notes: list[Any],
     ) -> list[Epoch]:
-        """Put a run's state back and return the epochs behind it.
+        """Put a run's state and notes back and return the epochs behind it.
 
         Raises:
             ValueError: where the file is broken or belongs to another run.
@@ -111,4 +120,5 @@ class Checkpoint:
         if "random_cuda" in state:
             torch.cuda.set_rng_state(state["random_cuda"], next(model.parameters()).device)
         best.restore(state["best"])
+        notes[:] = state["notes"]
         return [Epoch(**e) for e in state["epochs"]]

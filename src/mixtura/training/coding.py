@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from mixtura.training.history import History
 from mixtura.training.loop import fit
 from mixtura.training.progress import progress
 from mixtura.training.threads import fitting_threads
-from mixtura.training.tracker import BoundTracker
+from mixtura.training.tracker import BoundTracker, TrackedBound
 from mixtura.training.variance import Annealing, kernel_variance
 
 __all__ = ["AutoencoderPlan", "CodeCost", "fit_autoencoder", "fit_by_cost", "plan_autoencoder", "rows_of"]
@@ -204,9 +204,12 @@ def fit_by_cost(
     def before_step(done: float) -> None:
         model.variance = plan.annealing(done)
 
+    looks: list[Any] = []
+    before = [] if tracker is None else list(tracker.history)
+
     def after_epoch(_: nn.Module, average: nn.Module, __: torch.optim.Optimizer, epoch: int) -> int:
         if tracker is not None and (epoch == epochs or (epochs - epoch) % every == 0):
-            tracker(average, epoch)
+            looks.append(astuple(tracker(average, epoch)))
         return 0
 
     data = [t[whole] for t in (x, labels) if t is not None]
@@ -226,8 +229,11 @@ def fit_by_cost(
             on_epoch=on_epoch,
             before_step=before_step,
             after_epoch=after_epoch,
+            notes=looks,
             settings=str(plan),
         )
+    if tracker is not None:  # a run that went on has looked before
+        tracker.history[:] = [*before, *(TrackedBound(*look) for look in looks)]
     model.variance = plan.annealing.target
     return history
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] | None = None,
     before_step: Callable[[float], None] | None = None,
     after_epoch: AfterEpoch | None = None,
+    notes: list[Any] | None = None,
     settings: str = "",
 ) -> History:
     """Train ``model`` in place and leave it with the moving average of its weights at the best epoch.
@@ -78,6 +80,8 @@ def fit(
         before_step: called before every step with the share of the training that is behind it, in [0, 1), for
             schedules.
         after_epoch: called when an epoch was scored, inside the run's own random state.
+        notes: list of plain numbers, or tuples of them, for ``after_epoch`` to write to; a run that goes on finds in it
+            what was written before.
         settings: what else the run depends on, so that a checkpoint of another run is refused.
 
     Returns:
@@ -117,6 +121,7 @@ def fit(
     average = MovingAverage(model, average_decay)
     best = Best(average.module, members)
     history = History([], best.epochs)
+    notes = [] if notes is None else notes
 
     with isolated_seed(seed, device):
         run = (
@@ -134,7 +139,7 @@ def fit(
         tensors = [*data, *(validation or ()), *(() if folds is None else (folds.train, folds.held))]
         saved = None if checkpoint is None else Checkpoint(Path(checkpoint), tensors, run)
         if saved is not None and saved.exists():
-            history.epochs += saved.load(model, average, optimizer, schedule, best)
+            history.epochs += saved.load(model, average, optimizer, schedule, best, notes)
         for epoch in range(len(history.epochs) + 1, epochs + 1):
             if patience is not None and epoch - 1 - history.best_epoch >= patience:
                 break
@@ -179,7 +184,7 @@ def fit(
             if on_epoch is not None:
                 on_epoch(entry)
             if saved is not None:
-                saved.save_now_and_then(model, average, optimizer, schedule, history.epochs, best)
+                saved.save_now_and_then(model, average, optimizer, schedule, history.epochs, best, notes)
     if 0 in best.epochs:
         raise FloatingPointError(
             "the validation loss was not finite after any epoch: look for extreme values in the validation data."
