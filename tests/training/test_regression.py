@@ -128,7 +128,7 @@ def test_prior_adds_log_weights_in_training_only() -> None:
 def test_epochs_and_batches_grow_and_shrink_with_the_rows() -> None:
     assert [RegressionPlan.epochs_for(n) for n in (2, 10_000, 10**8)] == [400, 110, 20]
     assert [RegressionPlan.batch_for(n) for n in (2, 10_000, 10**9)] == [16, 300, 4096]
-    assert [RegressionPlan.held_for(n) for n in (2, 4_000, 40_000)] == [0.1, 0.1, 0.01]
+    assert [RegressionPlan.held_for(n) for n in (2, 4_000, 40_000, 10**6)] == [0.1, 0.1, 0.01, 0.005]
 
 
 @pytest.mark.parametrize("loss", ["likelihood", "conditional"])

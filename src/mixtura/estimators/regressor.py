@@ -84,7 +84,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         weight_decay: AdamW's.
         patience: stop after this many epochs in which no network got better; None takes three tenths of ``epochs``.
         validation_fraction: share of the rows that chooses each network's best epoch; 0 keeps the last, None takes a
-            tenth, of at most 400 rows.
+            tenth, but no more than 400 rows or half a per cent.
         device: of the training, as torch names it.
         checkpoint: file from which a killed ``fit`` goes on.
         verbose: show a progress bar with the validation score.

@@ -29,8 +29,8 @@ _EPOCHS = (20, 1100, 400)
 """The least, the number times the fourth root of the rows, and the most."""
 _BATCH = (16, 4096)
 _PATIENCE = 0.3
-_HELD = (0.1, 400)
-"""The share of the rows that judge the epochs, and the most of them: more would judge no better than they teach."""
+_HELD = (0.1, 400, 0.005)
+"""The share of few rows that judge the epochs, the number where there are more, and the share of many."""
 _VARIANCE = Annealing(start=0.3, target=1e-3, share=0.8)
 """Of the data in the conditional cost, in squared units of standardised targets."""
 
@@ -71,8 +71,8 @@ class RegressionPlan:
     @staticmethod
     def held_for(rows: int) -> float:
         """Return the share of so many rows that is to choose the best epoch."""
-        share, most = _HELD
-        return min(share, most / rows)
+        few, enough, many = _HELD
+        return min(few, max(enough / rows, many))
 
 
 def fit_networks(

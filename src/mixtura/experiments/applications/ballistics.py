@@ -126,7 +126,7 @@ def learn_shots(n: int, seed: int = 0, quick: bool = False) -> tuple[MixtureDens
     dithered = shot + np.random.default_rng(seed).uniform(-0.5, 0.5, n)[:, None] * [0, 0, 0, 1]
 
     def learnt(
-        X: Array, y: Array, components: int = 24, hidden: tuple[int, int] = (128, 128), epochs: int = 14
+        X: Array, y: Array, components: int = 24, hidden: tuple[int, int] = (128, 128), epochs: int = 20
     ) -> MixtureDensityRegressor:
         return MixtureDensityRegressor(
             components,
@@ -135,10 +135,12 @@ def learn_shots(n: int, seed: int = 0, quick: bool = False) -> tuple[MixtureDens
             hidden=hidden,
             dropout=0.0,
             epochs=2 if quick else epochs,
+            batch_size=64 if quick else 256,
+            validation_fraction=0.0,  # a few rows of a density this narrow would choose the epoch by chance
             random_state=seed,
         ).fit(X, y, weight)
 
-    speed = learnt(landing, dithered[:, 3], 20, (64, 64), 20)
+    speed = learnt(landing, dithered[:, 3], 20, (64, 64), 30)
     rest = learnt(np.column_stack([landing, shot[:, 3]]), shot[:, :3])
     return learnt(landing, dithered), ShotModel(speed, rest)
 
