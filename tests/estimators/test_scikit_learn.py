@@ -106,6 +106,25 @@ def test_names_of_features_are_learnt_checked_and_saved(model: Any, library: str
     assert not hasattr(clone(model).fit(X, Y), "feature_names_in_")
 
 
+def test_rows_that_may_not_be_written_to_are_read_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a table of pandas are. Torch warns of them once in a process, so every time must count."""
+    monkeypatch.setattr(torch, "as_tensor", _refusing_read_only(torch.as_tensor))
+    X_, Y_ = X.copy(), Y.copy()
+    X_.flags.writeable = Y_.flags.writeable = False
+    regressor = small().fit(X_, Y_).calibrate(X_, Y_)
+    np.testing.assert_array_equal(regressor.log_prob(X_, Y_), regressor.log_prob(X, Y))
+    np.testing.assert_array_equal(regressor.predict(X_), regressor.predict(X))
+    np.testing.assert_array_equal(density().fit(X_).score_samples(X_), density().fit(X).score_samples(X))
+
+
+def _refusing_read_only(as_tensor: Any) -> Any:
+    def checked(data: Any, **options: Any) -> Any:
+        assert not isinstance(data, np.ndarray) or data.flags.writeable
+        return as_tensor(data, **options)
+
+    return checked
+
+
 @pytest.mark.parametrize("options", [{}, {"components": 1, "atoms": [0.0], "family": "laplace"}])
 def test_a_pickled_regressor_predicts_the_same(options: dict[str, Any], tmp_path: Any) -> None:
     model = small(**options).fit(X, Y)

@@ -207,7 +207,7 @@ class MixtureAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stor
             ValueError: where codes have another width.
         """
         check_is_fitted(self)
-        y = torch.as_tensor(check_array(codes, dtype=np.float64))
+        y = torch.tensor(check_array(codes, dtype=np.float64))
         if y.shape[1] != self.autoencoder_.code_features:
             raise ValueError(f"codes must have {self.autoencoder_.code_features} columns, got {y.shape[1]}.")
         return torch.cat([q.mean for q in self._answers(y)]).numpy() * self.scale_ + self.mean_

@@ -212,7 +212,7 @@ class MixtureDensityEstimator(DensityMixin, StoredEstimator):
     def score_samples(self, X: ArrayLike) -> Array:
         """Return log p(x) of every row in nats, in units of X: shape (n,)."""
         check_is_fitted(self)
-        x = torch.as_tensor(np.asarray(validate_data(self, X, dtype=np.float64, reset=False)))
+        x = torch.tensor(np.asarray(validate_data(self, X, dtype=np.float64, reset=False)))  # of pandas: read-only
         with torch.no_grad():
             return torch.cat([self.mixture_.log_prob(chunk) for chunk in x.split(_ROWS)]).numpy()
 

@@ -290,7 +290,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
         """
         self._check_regions()
         y_ = self._checked_targets(X, y)
-        self.levels_ = ConformalLevels.of(self.predict_dist(X), torch.as_tensor(y_))
+        self.levels_ = ConformalLevels.of(self.predict_dist(X), torch.tensor(y_))
         return self
 
     def predict_region(self, X: ArrayLike, coverage: float = 0.9) -> HighestDensityRegion:
@@ -317,7 +317,7 @@ class MixtureDensityRegressor(MultiOutputMixin, RegressorMixin, StoredEstimator)
     def log_prob(self, X: ArrayLike, y: ArrayLike) -> Array:
         """Return log p(y|x) of every row in nats, in the target's units: shape (n,)."""
         y_ = self._checked_targets(X, y)
-        return self.predict_dist(X).log_prob(torch.as_tensor(y_)).numpy()
+        return self.predict_dist(X).log_prob(torch.tensor(y_)).numpy()
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean log-likelihood in nats, in the target's units: higher is better; it is not R²."""
