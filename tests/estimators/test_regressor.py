@@ -314,3 +314,18 @@ def test_few_rows_and_repeated_targets():
     assert np.isfinite(model.log_prob(X, np.linspace(-1, 2, 7))).all()
     both = small(components=10, covariance="full").fit(np.arange(12.0)[:, None], np.eye(2)[np.arange(12) % 2])
     assert np.isfinite(both.predict_interval(X)).all()
+
+
+@pytest.mark.parametrize(("fraction", "expected"), [(None, 400), (0.2, 1_000)])
+def test_few_of_many_rows_choose_the_epoch(fraction, expected, monkeypatch):
+    seen = []
+
+    def fit_networks(network, data, folds, plan, **options):
+        seen.append(folds.held.shape[1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mixtura.estimators.regressor.fit_networks", fit_networks)
+    x = np.random.default_rng(0).standard_normal((5_000, 1))
+    with pytest.raises(KeyboardInterrupt):
+        MixtureDensityRegressor(1, roughness=0.5, validation_fraction=fraction, random_state=0).fit(x, x[:, 0])
+    assert seen == [expected]
